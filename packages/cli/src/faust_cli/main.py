@@ -1,0 +1,103 @@
+"""The entry points, and the group of commands.
+
+Starting the program imports click and nothing else: a command's module is imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import click
+
+from faust_cli.options import Options, global_options
+
+if TYPE_CHECKING:
+    from faust_core.app import App
+
+__all__ = ["COMMANDS", "cli", "main", "main_with_app"]
+
+#: Module and one line of help of each command; the command has the module's name.
+COMMANDS = {
+    "agents": "List the agents of an application.",
+    "reset": "Forget all that an application has derived: tables, changelogs, offsets.",
+    "send": "Send a record to a topic or an agent.",
+    "tables": "List the tables of an application.",
+    "topics": "List the topics of an application.",
+    "version": "Show the versions of everything that is installed.",
+    "worker": "Run a worker.",
+}
+
+PLUGINS = "faust.commands"
+
+
+class LazyGroup(click.Group):
+    """Finds commands by module name, then among the entry points `faust.commands`; suggests on a typing error."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"faust_cli.commands.{cmd_name}")
+            return cast("click.Command", getattr(module, cmd_name))
+        return _plugin(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(COMMANDS))}"
+            ctx.fail(f"no command {name!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _plugin(name: str) -> click.Command | None:
+    from importlib.metadata import entry_points  # noqa: PLC0415  half of the start-up time
+
+    for entry in entry_points(group=PLUGINS, name=name):
+        command: Any = entry.load()
+        return command if isinstance(command, click.Command) else None
+    return None
+
+
+@click.group(cls=LazyGroup, params=global_options())
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Stream processing as plain Python.
+
+    Options stand before or after the command.  The environment gives defaults: FAUST_APP, FAUST_DATADIR,
+    FAUST_WORKDIR, FAUST_DEBUG, FAUST_LOOP.
+    """
+    ctx.ensure_object(Options)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; `-A` says which application.  Ends the process."""
+    _run(Options(), args)
+
+
+def main_with_app(app: App, args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line of `app`, as `python module.py …`.  Ends the process."""
+    _run(Options(given=app), args)
+
+
+def _run(options: Options, args: Sequence[str] | None) -> NoReturn:
+    from faust_cli.failures import INTERRUPTED  # noqa: PLC0415
+
+    try:
+        code = cli.main(args, prog_name=None if options.given else "faust", obj=options, standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        raise SystemExit(exc.exit_code) from None
+    except (click.Abort, KeyboardInterrupt):
+        raise SystemExit(INTERRUPTED) from None
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,1 @@
+"""Running workers: one in this process, or several under a supervisor."""

@@ -1,0 +1,53 @@
+"""One worker in this process, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from faust_cli.workers.signals import stopping_on_signals
+
+if TYPE_CHECKING:
+    from faust_core.app import App
+    from faust_core.engine.restore import Progress
+
+__all__ = ["run_worker"]
+
+
+async def run_worker(
+    app: App, *, on_progress: Callable[[Progress], None] | None = None, supervised: bool = False
+) -> None:
+    """Run `app` until a signal asks it to stop, or until it fails.
+
+    Args:
+        supervised: another process decides whether to end this one at once.
+        on_progress: called with the restore's progress; where None the engine logs it.
+
+    Raises:
+        Exception: what it failed with.
+    """
+    asked = asyncio.Event()
+    with stopping_on_signals(asked.set, insist=not supervised):
+        stop = asyncio.create_task(asked.wait(), name="faust stop signal")
+        try:
+            starting = asyncio.create_task(app.start(on_progress=on_progress), name="faust start")
+            if await _first(starting, stop):
+                await _first(asyncio.create_task(app.wait(), name="faust wait"), stop)
+        finally:
+            stop.cancel()
+            await app.stop()
+
+
+async def _first(task: asyncio.Task[Any], stop: asyncio.Task[Any]) -> bool:
+    """Return whether `task` ended before `stop`; otherwise it is cancelled."""
+    try:
+        await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            return True
+        return False
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])

@@ -1,0 +1,1 @@
+"""The rules for transports, by the part that they concern; `faust_conformance.transport` puts them together."""

@@ -1,0 +1,176 @@
+"""What a setting may be given as, and what becomes of it.
+
+Each parser returns the value, or raises `ValueError` with what it would have taken: "seconds, as …".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, timedelta, tzinfo
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+__all__ = [
+    "Parser",
+    "any_value",
+    "boolean",
+    "broker_urls",
+    "choice",
+    "directory",
+    "integer",
+    "mapping",
+    "members_of",
+    "port",
+    "producer_acks",
+    "seconds",
+    "sequence",
+    "text",
+    "time_zone",
+]
+
+Parser = Callable[[Any], Any]
+
+_E = TypeVar("_E", bound=StrEnum)
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on", "enable", "enabled"})
+_FALSE: Final = frozenset({"", "0", "false", "f", "no", "n", "off", "disable", "disabled"})
+
+
+def any_value(value: Any) -> Any:
+    return value
+
+
+def text(value: Any) -> str:
+    """Return text; URL and path objects of any library are written out."""
+    is_plain = value is None or isinstance(value, (bytes, bool, int, float, complex, Iterable))
+    if (isinstance(value, str) or not (is_plain or callable(value))) and (written := str(value)):
+        return written
+    raise ValueError("text that is not empty")
+
+
+def boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower() if isinstance(value, (str, int)) else None
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError("true, yes, on, 1, or false, no, off, 0")
+
+
+def integer(minimum: int, maximum: int | None = None) -> Parser:
+    """Return a parser of whole numbers within bounds, both of them included."""
+    allowed = f"a whole number from {minimum} to {maximum}" if maximum is not None else f"a whole number >= {minimum}"
+
+    def parse(value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(allowed) from None
+        fits = number >= minimum and (maximum is None or number <= maximum)
+        if isinstance(value, bool) or not fits or (isinstance(value, float) and value != number):
+            raise ValueError(allowed)
+        return number
+
+    return parse
+
+
+port: Final = integer(0, 65_535)
+
+
+def seconds(*, above_zero: bool = False) -> Parser:
+    """Return a parser of durations; the result is in seconds."""
+    allowed = "seconds, as a number, a numeric text or a timedelta, " + ("> 0" if above_zero else ">= 0")
+
+    def parse(value: Any) -> float:
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError(allowed)
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            raise ValueError(allowed) from None
+        if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
+            raise ValueError(allowed)
+        return number
+
+    return parse
+
+
+def choice(*allowed: str) -> Parser:
+    """Return a parser of one of a few words."""
+
+    def parse(value: Any) -> str:
+        word = str(value).lower()
+        if word not in allowed:
+            raise ValueError("one of " + ", ".join(allowed))
+        return word
+
+    return parse
+
+
+def members_of(kind: type[_E]) -> Callable[[Any], _E]:
+    """Return a parser of an enumeration's values; members of other enumerations with equal values are taken too."""
+
+    def parse(value: Any) -> _E:
+        try:
+            return kind(getattr(value, "value", value))
+        except ValueError:
+            raise ValueError("one of " + ", ".join(kind)) from None
+
+    return parse
+
+
+def producer_acks(value: Any) -> int:
+    words = {"all": -1, "-1": -1, "0": 0, "1": 1}
+    if isinstance(value, bool) or (number := words.get(str(value).lower())) is None:
+        raise ValueError("all (or -1), 1 or 0")
+    return number
+
+
+def broker_urls(value: Any) -> tuple[str, ...]:
+    """Return the URLs of `value`, each with a scheme; the first one's holds for those that have none."""
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    parts = [part.strip() for url in given for part in str(url).split(";") if part.strip()]
+    if not parts:
+        raise ValueError("a URL such as kafka://localhost:9092, a list of them, or several with ';' between")
+    scheme = parts[0].partition("://")[0] if "://" in parts[0] else "kafka"
+    urls = tuple(part if "://" in part else f"{scheme}://{part}" for part in parts)
+    if any(not url.startswith(f"{scheme}://") for url in urls):
+        raise ValueError(f"URLs of one scheme; the first one is {scheme}://")
+    return urls
+
+
+def directory(value: Any) -> Path:
+    if isinstance(value, (str, Path)) and str(value):
+        return Path(value).expanduser()
+    raise ValueError("a path")
+
+
+def time_zone(value: Any) -> tzinfo:
+    if isinstance(value, tzinfo):
+        return value
+    if isinstance(value, str):
+        if value.upper() == "UTC":
+            return UTC
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            pass
+    raise ValueError("a tzinfo, or the name of a time zone such as Europe/Berlin")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise ValueError("a dict")
+
+
+def sequence(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+        return tuple(value)
+    raise ValueError("a list")

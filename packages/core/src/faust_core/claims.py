@@ -1,0 +1,120 @@
+"""A claim: the records of one partition that one actor is working through.
+
+An item is *done* when its stream asks for the next one, or when the agent's error policy has been
+carried out.  A claim that is not finished holds the committed offset back at its `floor`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
+
+if TYPE_CHECKING:
+    from faust_core.tables import TablePartition
+    from faust_core.topics import Topic
+
+__all__ = ["Claim", "ClaimHolder", "TaskView"]
+
+
+class TaskView(Protocol):
+    """What a claim knows of the task (partition number of a co-partitioned group) that it belongs to.
+
+    Attributes:
+        halted: no further item may be handed out: a checkpoint waits for those in flight.
+        closed: the partition was taken away; what its items still do is dropped.
+        open_tables: the task's own partition of each table of its group; empty once it is closed.
+    """
+
+    halted: bool
+    closed: bool
+    open_tables: Mapping[str, TablePartition]
+
+    @property
+    def partition(self) -> int: ...
+
+    def describe_missing_table(self, name: str) -> str: ...
+
+
+class ClaimHolder(Protocol):
+    """The subscription that a claim was made on."""
+
+    def release(self, claim: Claim, /) -> None: ...
+
+    def claims(self) -> Iterable[Claim]: ...
+
+
+class Claim:
+    """The records `start` … `stop - 1` of a batch; `index` is the one in the user's hands."""
+
+    __slots__ = ("actor", "batch", "buffered", "held", "index", "source", "start", "stop", "task", "topic", "wrote")
+
+    def __init__(
+        self, batch: RecordBatch, start: int, stop: int, task: TaskView, topic: Topic[Any, Any], source: ClaimHolder
+    ) -> None:
+        self.batch = batch
+        self.start = start
+        self.stop = stop
+        self.index = start
+        self.task = task
+        self.topic = topic
+        self.source = source
+        #: the asyncio task that works on it
+        self.actor: asyncio.Task[Any] | None = None
+        #: `take()` holds all of a claim's items until the body is through with them.
+        self.held = False
+        #: `take()` is still collecting: nothing has been done with the items yet
+        self.buffered = False
+        #: index of the item that last changed a table
+        self.wrote = -1
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the item in hand has changed a table."""
+        return self.wrote >= 0 if self.held else self.wrote == self.index
+
+    @property
+    def tp(self) -> TopicPartition:
+        return self.batch.tp
+
+    @property
+    def floor(self) -> int:
+        """The offset of the first record that is not done."""
+        at = self.start if self.held else self.index
+        return self.batch.offsets[at] if at < len(self.batch) else self.batch.next_offset
+
+    @property
+    def offset(self) -> int:
+        return self.batch.offsets[self.index]
+
+    @property
+    def timestamp_ms(self) -> int:
+        return self.batch.timestamps_ms[self.index]
+
+    @property
+    def key_bytes(self) -> bytes | None:
+        return self.batch.keys[self.index]
+
+    @property
+    def value_bytes(self) -> bytes | None:
+        return self.batch.values[self.index]
+
+    @property
+    def headers(self) -> Headers:
+        return self.batch.headers(self.index)
+
+    def key(self) -> Any:
+        """Decode the key of the item in hand.
+
+        Raises:
+            KeyDecodeError: the key is not what the topic's `key_type` says.
+        """
+        return self.topic.decode_key(self.key_bytes, self)
+
+    def record(self) -> ConsumerRecord:
+        return self.batch.record(self.index)
+
+    def __str__(self) -> str:
+        return f"{self.tp} at offset {self.offset if self.index < len(self.batch) else self.batch.next_offset}"

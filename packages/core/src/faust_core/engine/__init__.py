@@ -1,0 +1,1 @@
+"""The engine: broker record → batch → stream → agent → table → changelog and output → commit."""

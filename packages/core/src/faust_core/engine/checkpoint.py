@@ -1,0 +1,216 @@
+"""The checkpoint: the only code that commits.
+
+    halt → wait for items in flight → stage → changelog → flush → commit → apply to the stores → go on
+
+Each step begins when the one before has succeeded; when one fails, none of the later ones runs.  A crash
+between any two leaves the stores behind the changelog, never ahead of it, and offsets behind the output:
+nothing is lost.  What may be repeated then is said in docs/guarantees.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from faust_core.claims import Claim
+from faust_core.engine.fetch import Fetcher
+from faust_core.engine.outgoing import Outgoing
+from faust_core.engine.task import Task
+from faust_core.errors import BufferFull, FencedError, StoreError
+from faust_core.protocols.store import Change
+from faust_core.protocols.transport import GroupMetadata
+from faust_core.records import RecordMetadata, TopicPartition
+from faust_core.tables import TablePartition
+
+__all__ = ["Checkpointer"]
+
+log = logging.getLogger(__name__)
+
+#: How long a cut waits for items in flight before it leaves their tasks for the next one (at least once).
+CUT_WAIT_S = 0.1
+#: How long a task that was left out hands out nothing new.  After that the cut goes through its slow item:
+#: when the worker crashes then, the item is repeated on top of what it had already changed.
+CUT_PATIENCE_S = 1.0
+STORE_RETRY_S = 1.0
+
+
+class Checkpointer:
+    """Commits the work of this worker's running tasks.  One at a time."""
+
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        fetcher: Fetcher,
+        tasks: Callable[[], Collection[Task]],
+        member: Callable[[], GroupMetadata],
+        *,
+        stuck_after_s: float,
+        run_in_thread: Callable[[Callable[[], None]], asyncio.Future[None]],
+    ) -> None:
+        self._outgoing = outgoing
+        self._fetcher = fetcher
+        self._tasks = tasks
+        self._member = member
+        self._stuck_after_s = stuck_after_s
+        self._run_in_thread = run_in_thread
+        self._lock = asyncio.Lock()
+        self._idle = asyncio.Event()
+        self._draining: dict[Task, float] = {}
+        #: set by tests that crash a worker at a given step
+        self.on_step: Callable[[str], None] = lambda _step: None
+        self.commits = 0
+
+    def wake(self) -> None:
+        """An actor gave its claim back: perhaps nothing is in flight any more."""
+        self._idle.set()
+
+    @property
+    def draining(self) -> bool:
+        """Whether tasks that were left out wait for their next checkpoint, which should be soon."""
+        return bool(self._draining)
+
+    async def run(self, tasks: Collection[Task] | None = None, *, wait_for_all: bool = False) -> bool:
+        """Take one checkpoint.  Returns whether all tasks took part.
+
+        Args:
+            tasks: only these; under exactly-once always all.
+            wait_for_all: leave no task out because of an item in flight.
+
+        Raises:
+            FencedError: this worker's partitions belong to others: drop everything.
+            TransactionAborted: rewind to the committed offsets.
+            TransportError: a record cannot be written; nothing was committed.
+            StuckError: under exactly-once an item has been in flight for too long.
+        """
+        async with self._lock:
+            running = [task for task in self._tasks() if not task.closed]
+            if tasks is None or self._outgoing.exactly_once:
+                tasks = running
+            chosen = [task for task in running if task in tasks]
+            patient = wait_for_all or self._outgoing.exactly_once
+            for task in running:
+                task.halted = True
+            ready = await self._cut(chosen, patient=patient)
+            try:
+                await self._commit(ready)
+            except FencedError:
+                for task in ready:
+                    for table in task.tables.values():
+                        table.unstage()
+                if not self._outgoing.exactly_once:
+                    self._resume(running)
+                raise
+            left_out = [task for task in chosen if task not in ready]
+            self._resume(task for task in running if task not in left_out)
+            # What was left out hands out nothing new, so that it is idle for the next checkpoint.
+            self._draining = {task: self._draining.get(task, time.monotonic()) for task in left_out}
+            return not left_out
+
+    def _resume(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            task.halted = task.closed
+        for subscription in self._fetcher.subscriptions():
+            subscription.wake()
+
+    async def _cut(self, tasks: Collection[Task], *, patient: bool) -> list[Task]:
+        """Wait until nothing that would be cut in two is in flight, and return the tasks for which that is so."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self._stuck_after_s if patient else CUT_WAIT_S)
+        while True:
+            self._idle.clear()
+            cut = {claim.task for claim in self._in_flight() if self._cuts(claim)}
+            waiting = [task for task in tasks if task in cut]
+            if not waiting:
+                return list(tasks)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._idle.wait()
+            except TimeoutError:
+                if self._outgoing.exactly_once:
+                    names = ", ".join(str(claim) for claim in self._in_flight())
+                    raise StuckError(f"in flight for longer than {self._stuck_after_s:g} s: {names}") from None
+                now = time.monotonic()
+                left_out = [t for t in waiting if not patient and now - self._draining.get(t, now) <= CUT_PATIENCE_S]
+                return [task for task in tasks if task not in left_out]
+
+    def _in_flight(self) -> Iterable[Claim]:
+        return (claim for subscription in self._fetcher.subscriptions() for claim in subscription.claims())
+
+    def _cuts(self, claim: Claim) -> bool:
+        """Whether a checkpoint now would take half of what the claim's item in hand has done.
+
+        Under at-least-once an item that has not changed a table yet stands wholly behind the cut: its
+        offset and its changes belong to the next one.
+        """
+        return not claim.buffered and (self._outgoing.exactly_once or claim.has_written)
+
+    async def _commit(self, tasks: Collection[Task]) -> None:
+        offsets: dict[TopicPartition, int] = {}
+        for task in tasks:
+            done = self._fetcher.done(task).items()
+            offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
+        staged: list[tuple[TablePartition, list[Change], list[int]]] = []
+        self.on_step("staging")
+        changed = [table for task in tasks for table in task.tables.values() if table.dirty or table.staged]
+        staged.extend((table, table.stage(), []) for table in changed)
+        for table, changes, written in staged:
+            await self._write_changelog(table, changes, written)
+        self.on_step("changelog written")
+        if not staged and not offsets and not self._outgoing.exactly_once:
+            return
+        member = self._member()
+        if self._outgoing.exactly_once and not offsets and tasks:
+            # The broker checks the generation only where there is an offset to commit.
+            offsets = next(({tp: task.committed[tp]} for task in tasks for tp in task.committed), {})
+        if not self._outgoing.exactly_once:
+            await self._outgoing.flush()
+        self.on_step("flushed")
+        await self._outgoing.commit(offsets, member)
+        self.on_step("committed")
+        self.commits += 1
+        for task in tasks:
+            task.committed |= {tp: offset for tp, offset in offsets.items() if tp in task.inputs}
+        for table, changes, written in staged:
+            # Reports come in the order of the records, each before the flush returns.
+            await self._apply(table, changes, written[0])
+            table.settle()
+        self.on_step("applied")
+
+    async def _write_changelog(self, table: TablePartition, changes: list[Change], written: list[int]) -> None:
+        """Queue one record per change; the last one reports where it stands."""
+
+        def note(metadata: RecordMetadata | None, _error: Exception | None) -> None:
+            if metadata is not None:
+                written.append(metadata.offset + 1)
+
+        topic, partition = table.changelog
+        send = self._outgoing.producer.send
+        last = len(changes) - 1
+        for index, (key, value) in enumerate(changes):
+            on_delivery = note if index == last else None
+            while True:
+                try:
+                    send(topic, value, key, partition, None, None, on_delivery)
+                except BufferFull:
+                    await self._outgoing.producer.drain()
+                else:
+                    break
+
+    async def _apply(self, table: TablePartition, changes: list[Change], changelog_offset: int) -> None:
+        while True:
+            try:
+                await self._run_in_thread(lambda: table.store.apply(changes, changelog_offset=changelog_offset))
+            except FencedError:
+                raise
+            except StoreError as exc:
+                # Everything is committed: the store may follow later, and must before the key is read from it.
+                log.error("cannot write to the store of %s, trying again: %s", table.changelog, exc)
+                await asyncio.sleep(STORE_RETRY_S)
+            else:
+                return
+
+
+class StuckError(FencedError):
+    """An item in flight outlived the transaction."""

@@ -1,0 +1,56 @@
+"""What an application has declared, as the worker takes it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from faust_core.agents import Agent
+from faust_core.engine.schedule import Job
+from faust_core.settings import Settings
+from faust_core.signals import Signal
+from faust_core.tables import Table
+
+__all__ = ["Declarations", "Identity", "Signals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """Agents, tables and jobs at the moment at which the worker starts."""
+
+    agents: Sequence[Agent[Any]]
+    tables: Mapping[str, Table[Any, Any]]
+    jobs: Sequence[Job]
+
+
+@dataclass(slots=True)
+class Signals:
+    """What the worker tells the application."""
+
+    on_started: Signal = field(default_factory=lambda: Signal("on_started"))
+    on_before_shutdown: Signal = field(default_factory=lambda: Signal("on_before_shutdown"))
+    on_partitions_revoked: Signal = field(default_factory=lambda: Signal("on_partitions_revoked"))
+    on_partitions_assigned: Signal = field(default_factory=lambda: Signal("on_partitions_assigned"))
+    on_rebalance_complete: Signal = field(default_factory=lambda: Signal("on_rebalance_complete"))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this worker is.
+
+    Attributes:
+        process: names the place where its local state lies; two workers never share it.
+        transactional_id: fences a predecessor of the same identity.
+    """
+
+    process: str
+    transactional_id: str
+
+    @classmethod
+    def of(cls, conf: Settings) -> Identity:
+        name = conf.consumer_group_instance_id or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        return cls(name, f"{conf.id}-{name}")

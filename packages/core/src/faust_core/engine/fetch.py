@@ -1,0 +1,187 @@
+"""The fetch loop: consumer → bounded queues, one per partition and stream.
+
+A full queue costs its own partition only.  Pausing is expensive where the client prefetches (what it
+had fetched of that partition is thrown away), so a partition is paused only when it has been full for
+`STUCK_S`; a queue that is merely slower than the broker makes the loop wait instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from faust_core.engine.subscription import Subscription
+from faust_core.engine.task import Task
+from faust_core.protocols.transport import Consumer
+from faust_core.records import TopicPartition
+
+__all__ = ["Fetcher"]
+
+MAX_POLL_RECORDS = 10_000
+STUCK_S = 0.05
+POLL_S = 0.5
+
+
+class Fetcher:
+    """Owns the input consumer and knows which subscriptions read which partition."""
+
+    def __init__(self, consumer: Consumer, *, max_queued: int) -> None:
+        self._consumer = consumer
+        self._max_queued = max_queued
+        self._subscribers: dict[str, list[Subscription]] = {}
+        self._tasks: dict[TopicPartition, Task] = {}
+        self._full_since: dict[TopicPartition, float] = {}
+        self._paused: set[TopicPartition] = set()
+        self._room = asyncio.Event()
+        self.records = 0
+
+    # -- subscriptions
+
+    def subscribe(self, subscription: Subscription) -> None:
+        for name in subscription.topic.topics:
+            self._subscribers.setdefault(name, []).append(subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        for name in subscription.topic.topics:
+            if subscription in self._subscribers.get(name, []):
+                self._subscribers[name].remove(subscription)
+
+    def subscriptions(self) -> list[Subscription]:
+        return list({id(s): s for subscribers in self._subscribers.values() for s in subscribers}.values())
+
+    def topics(self) -> set[str]:
+        return {name for name, subscribers in self._subscribers.items() if subscribers}
+
+    # -- partitions
+
+    async def start(self, task: Task, positions: Mapping[TopicPartition, int]) -> None:
+        """Begin to read a task's partitions."""
+        for tp, position in positions.items():
+            self._tasks[tp] = task
+            for subscription in self._subscribers.get(tp.topic, ()):
+                subscription.add(tp, task, position)
+        await self._consumer.assign(positions)
+        self._room.set()
+
+    async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Forget what is queued and read again from `positions`."""
+        for tp, position in positions.items():
+            for subscription in self._subscribers.get(tp.topic, ()):
+                queue = subscription.queue(tp)
+                if queue is not None:
+                    queue.clear(position)
+        self._forget(positions)
+        await self._consumer.assign(positions)
+        self._consumer.resume(list(positions))
+
+    async def stop(self, task: Task) -> None:
+        """Read a task's partitions no further and forget what is queued."""
+        mine = [tp for tp, owner in self._tasks.items() if owner is task]
+        for tp in mine:
+            del self._tasks[tp]
+            for subscription in self._subscribers.get(tp.topic, ()):
+                subscription.remove(tp)
+        self._forget(mine)
+        if mine:
+            await self._consumer.unassign(mine)
+
+    def add_late(self, subscription: Subscription) -> None:
+        """Give a stream that was opened in mid-flight the partitions that are read already."""
+        for tp, task in self._tasks.items():
+            if tp.topic in subscription.topic.topics:
+                subscription.add(tp, task, self._consumer.position(tp) or 0)
+
+    def done(self, task: Task) -> dict[TopicPartition, int]:
+        """Return the next-to-read offsets of a task: the least that its streams have done."""
+        offsets: dict[TopicPartition, int] = {}
+        for tp in task.inputs:
+            done = [
+                queue.done
+                for subscription in self._subscribers.get(tp.topic, ())
+                if subscription.topic.acks and (queue := subscription.queue(tp)) is not None
+            ]
+            if done:
+                offsets[tp] = min(done)
+        return offsets
+
+    def on_drained(self, tp: TopicPartition) -> None:
+        """An actor has taken the last record of a partition's queue."""
+        self._full_since.pop(tp, None)
+        if tp in self._paused:
+            self._paused.discard(tp)
+            self._consumer.resume([tp])
+        self._room.set()
+
+    async def aclose(self) -> None:
+        await self._consumer.aclose()
+
+    # -- the loop
+
+    async def run(self) -> None:
+        """Fetch until cancelled.
+
+        Raises:
+            TransportError: the consumer can never work again.
+        """
+        while True:
+            if not self._tasks:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            if not await self._has_room():
+                continue
+            for batch in await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S):
+                tp = batch.tp
+                self.records += len(batch)
+                if tp in self._tasks:
+                    for subscription in self._subscribers[tp.topic]:
+                        subscription.deliver(tp, batch)
+                    if self._queued(tp) >= self._max_queued:
+                        self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+
+    def _queued(self, tp: TopicPartition) -> int:
+        return max(
+            (
+                queue.queued
+                for subscription in self._subscribers.get(tp.topic, ())
+                if (queue := subscription.queue(tp)) is not None
+            ),
+            default=0,
+        )
+
+    async def _has_room(self) -> bool:
+        """Wait a moment for full queues to drain; pause those that do not."""
+        now = asyncio.get_running_loop().time()
+        full = []
+        for tp in list(self._full_since):
+            if tp in self._paused:
+                continue
+            if self._queued(tp) < self._max_queued:
+                del self._full_since[tp]
+            else:
+                full.append(tp)
+        if not full:
+            if self._paused and len(self._paused) == len(self._tasks):
+                self._room.clear()
+                await self._room.wait()
+                return False
+            return True
+        stuck = [tp for tp in full if now - self._full_since[tp] >= STUCK_S]
+        others = len(self._tasks) - len(self._paused) - len(full)
+        if stuck and others:
+            self._consumer.pause(stuck)
+            self._paused.update(stuck)
+            return len(stuck) == len(full)
+        self._room.clear()
+        try:
+            async with asyncio.timeout(STUCK_S):
+                await self._room.wait()
+        except TimeoutError:
+            pass
+        return False
+
+    def _forget(self, partitions: Mapping[TopicPartition, int] | list[TopicPartition]) -> None:
+        for tp in partitions:
+            self._full_since.pop(tp, None)
+            self._paused.discard(tp)
+        self._room.set()

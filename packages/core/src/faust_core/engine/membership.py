@@ -1,0 +1,124 @@
+"""This worker as a member of its group: what it reports, and what it reads from a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+from faust_core.engine.declarations import Identity
+from faust_core.engine.group_protocol import TaskGroupProtocol, decode_plan
+from faust_core.engine.plans import RUNNING, MemberInfo, Plan, TaskId, TopicGroup
+from faust_core.engine.rebalance import WorkPlan
+from faust_core.engine.restore import Restorer
+from faust_core.engine.task import Task, TaskState
+from faust_core.engine.topics import Topics
+from faust_core.errors import PartitionsMismatch
+from faust_core.protocols.store import StoreBackend
+from faust_core.protocols.transport import Assignment
+from faust_core.settings import Settings
+
+__all__ = ["Member"]
+
+
+class Member:
+    """Translates between the tasks of this worker and the group's protocol."""
+
+    def __init__(
+        self,
+        conf: Settings,
+        identity: Identity,
+        topics: Topics,
+        backend: StoreBackend,
+        tasks: Callable[[], Mapping[TaskId, Task]],
+        restorer: Restorer,
+    ) -> None:
+        self._conf = conf
+        self._identity = identity
+        self._topics = topics
+        self._backend = backend
+        self._tasks = tasks
+        self._restorer = restorer
+        self.plan = Plan()
+        self.protocol = TaskGroupProtocol(
+            self.info,
+            # A shared store has one writer: a standby would fence the owner, and has nothing to keep warm.
+            standby_replicas=0 if backend.shared else conf.table_standby_replicas,
+            max_warmups=conf.max_warmup_replicas,
+            acceptable_lag=conf.acceptable_recovery_lag,
+            probing_interval_s=conf.probing_interval,
+        )
+
+    def info(self) -> MemberInfo:
+        """Say who we are and what we have.  Any thread may call."""
+        tasks = dict(self._tasks())
+        stateful = {task_id: task for task_id, task in tasks.items() if task.tables}
+        offsets = {
+            task_id: RUNNING if task.state is TaskState.RUNNING else self._restorer.offset(task)
+            for task_id, task in stateful.items()
+        }
+        ends = {
+            task_id: self._restorer.offset(task)
+            for task_id, task in stateful.items()
+            if task.state is TaskState.RUNNING
+        }
+        return MemberInfo(
+            process=self._identity.process,
+            groups=tuple(
+                TopicGroup(
+                    group.name,
+                    tuple(sorted(group.topics)),
+                    bool(group.tables),
+                    tuple(self._topics.changelogs(group)),
+                )
+                for group in self._topics.groups.values()
+            ),
+            rack=self._conf.rack,
+            active=frozenset(t for t, task in tasks.items() if task.state in {TaskState.RUNNING, TaskState.RESTORING}),
+            standby=frozenset(t for t, task in tasks.items() if task.state is TaskState.STANDBY)
+            - self.plan.warmups
+            - self.plan.withheld,
+            offsets={**self._on_disk(stateful), **offsets},
+            ends=ends,
+            owners=self.plan.owners,
+            serial=self.plan.serial,
+            transactional_id=self._identity.transactional_id if self._conf.exactly_once else None,
+            software=version("faust-core"),
+        )
+
+    def _on_disk(self, opened: Mapping[TaskId, Task]) -> dict[TaskId, int]:
+        """Return the offsets of stores that an earlier life of this worker has left."""
+        if not self._backend.persistent:
+            return {}
+        stored = self._backend.stored()
+        found: dict[TaskId, int] = {}
+        for group in self._topics.groups.values():
+            for partition in range(group.partitions if group.tables else 0):
+                offsets = [stored.get((table, partition)) for table in group.tables]
+                task_id = TaskId(group.name, partition)
+                if task_id not in opened and None not in offsets:
+                    found[task_id] = sum(offset for offset in offsets if offset is not None)
+        return found
+
+    def work_plan(self, assignment: Assignment) -> WorkPlan:
+        """Read what the group gave to this worker.
+
+        Raises:
+            PartitionsMismatch: the application cannot run like this.
+            RebalanceError: the plan is of another protocol version.
+        """
+        if assignment.plan is None:
+            # A group with a fixed strategy: the partitions are the plan, and there are no standbys.
+            tasks = {
+                TaskId(group.name, tp.partition)
+                for tp in assignment.partitions
+                for group in self._topics.groups.values()
+                if tp.topic in group.topics
+            }
+            return WorkPlan(frozenset(tasks), frozenset())
+        plan = decode_plan(assignment.plan)
+        if plan.error is not None:
+            raise PartitionsMismatch(plan.error)
+        self.plan = plan
+        stateful = {g.name for g in self._topics.groups.values() if g.tables and not self._backend.shared}
+        warm = {task for task in (*plan.standbys, *plan.warmups, *plan.withheld) if task.group in stateful}
+        return WorkPlan(plan.actives, frozenset(warm), plan.fence, plan.rebalance_again_s, frozenset(plan.warmups))

@@ -1,0 +1,92 @@
+"""The pump of `group_by` and `through`: a stream's values, sent on to another topic."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from faust_core._context import current_claim
+from faust_core.claims import Claim
+from faust_core.codecs import encoder_of
+from faust_core.errors import BufferFull
+from faust_core.protocols.transport import Producer
+from faust_core.registry import codec as find_codec
+from faust_core.stream import Stream
+from faust_core.topics import Topic
+
+__all__ = ["Pump"]
+
+
+class Pump:
+    """Sends each value of `parent` to `topic`.
+
+    An item is done when its copy is queued: the checkpoint flushes it before the item's offset is committed.
+    Where nothing changes the values on the way, the record's own bytes and headers go on.
+    """
+
+    def __init__(
+        self,
+        parent: Stream[Any],
+        key: Callable[[Any], Any] | None,
+        topic: Topic[Any, Any],
+        producer: Callable[[], Producer],
+        on_error: Callable[[Claim, Exception, str], Awaitable[None]],
+    ) -> None:
+        self._parent = parent
+        self._key = key
+        self._topic = topic
+        self._producer = producer
+        self._on_error = on_error
+        self.name = f"{parent.owner} → {topic}"
+        self._encode_other_key, _ = encoder_of(find_codec("json"))
+
+    async def run(self) -> None:
+        """Pump until cancelled; an item that fails is dealt with by the owner's error policy."""
+        while True:
+            current_claim.set(None)
+            try:
+                await self._pump()
+            except Exception as exc:
+                claim = current_claim.get()
+                if claim is None or claim.index >= claim.stop:
+                    raise
+                await self._on_error(claim, exc, self.name)
+                claim.source.release(claim)
+
+    async def _pump(self) -> None:
+        as_it_is = not self._parent.processors
+        name = self._topic.get_topic_name()
+        encode = self._topic.encode_value
+        key_of = self._key
+        async for value in self._parent:
+            claim = current_claim.get()
+            assert claim is not None, "inside an iteration"
+            index = claim.index
+            batch = claim.batch
+            key: Any = batch.keys[index]
+            if key_of is not None:
+                key = key_of(value)
+                if inspect.isawaitable(key):
+                    key = await key
+                key = self.key_bytes(key)
+            data = batch.values[index] if as_it_is else encode(value)
+            headers = batch.headers(index)
+            while True:
+                producer = self._producer()
+                try:
+                    producer.send(name, data, key, None, batch.timestamps_ms[index], headers)
+                except BufferFull:
+                    await producer.drain()
+                else:
+                    break
+
+    def key_bytes(self, key: Any) -> bytes | None:
+        """Return a key's bytes: text as it is, everything else by the topic's key codec or as JSON."""
+        if isinstance(key, str):
+            return key.encode()
+        if key is None or isinstance(key, bytes):
+            return key
+        if self._topic.key_serializer == "raw":
+            return self._encode_other_key(key)
+        return self._topic.encode_key(key)

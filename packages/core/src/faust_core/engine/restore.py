@@ -1,0 +1,218 @@
+"""Restore and standbys: changelog → store, in batches, on a thread.
+
+One consumer reads the changelogs of all tasks that are being restored, up to the end captured when it
+began, and of all standbys, for ever.  Each task starts work as soon as its own tables are complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from faust_core.engine.task import Task
+from faust_core.protocols.store import Change
+from faust_core.protocols.transport import Admin, Consumer
+from faust_core.records import RecordBatch, TopicPartition
+from faust_core.tables import TablePartition
+
+__all__ = ["Progress", "Restorer"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class RunInThread(Protocol):
+    """Runs a function on a thread that may block."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+MAX_POLL_RECORDS = 10_000
+POLL_S = 0.5
+PROGRESS_S = 1.0
+
+
+@dataclass
+class Replica:
+    """One changelog partition that is read into a store."""
+
+    table: TablePartition
+    position: int
+    end: int | None = None
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the restore of this worker's active tables is.
+
+    Attributes:
+        records: restored since the restore began.
+        remaining: still to be read, gaps included.
+        rate: records per second.
+    """
+
+    records: int
+    remaining: int
+    rate: float
+
+
+class Restorer:
+    """Owns the restore consumer."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        admin: Admin,
+        run_in_thread: RunInThread,
+        *,
+        rebuild: Callable[[TablePartition], Awaitable[None]],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._consumer = consumer
+        self._admin = admin
+        self._run_in_thread = run_in_thread
+        self._rebuild = rebuild
+        self._on_progress = on_progress
+        self._replicas: dict[TopicPartition, Replica] = {}
+        self._work = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._records = 0
+        self._since = 0.0
+        self._reported = 0.0
+
+    async def restore(self, task: Task) -> int:
+        """Bring an active task's stores to the present ends of their changelogs; returns the records applied.
+
+        A standby's store goes on from where it stands: only the tail is read.
+        """
+        before = self._records
+        if not task.tables:
+            return 0
+        ends = await self._admin.end_offsets([table.changelog for table in task.tables.values()])
+        await self._read(task, ends)
+        if not self._since:
+            self._since = time.monotonic()
+        for table in task.tables.values():
+            replica = self._replicas.get(table.changelog)
+            if replica is not None:
+                await replica.complete.wait()
+        await self.release(task)
+        if not any(replica.end is not None for replica in self._replicas.values()):
+            self._report(final=True)
+        return self._records - before
+
+    async def keep_warm(self, task: Task) -> None:
+        """Follow a standby task's changelogs until `release`."""
+        await self._read(task, {})
+
+    async def release(self, task: Task) -> None:
+        """Read a task's changelogs no further."""
+        mine = [table.changelog for table in task.tables.values() if table.changelog in self._replicas]
+        async with self._lock:
+            for tp in mine:
+                self._replicas.pop(tp, None)
+            if mine:
+                await self._consumer.unassign(mine)
+
+    def offset(self, task: Task) -> int:
+        """Return the sum of the changelog offsets that a task's stores are at."""
+        total = 0
+        for table in task.tables.values():
+            replica = self._replicas.get(table.changelog)
+            total += replica.position if replica is not None else (table.store.changelog_offset or 0)
+        return total
+
+    async def lag(self, task: Task) -> int:
+        """Return how many offsets a task's stores are behind their changelogs."""
+        ends = await self._admin.end_offsets([table.changelog for table in task.tables.values()])
+        return max(0, sum(ends.values()) - self.offset(task))
+
+    async def _read(self, task: Task, ends: Mapping[TopicPartition, int]) -> None:
+        new: dict[TopicPartition, int] = {}
+        tables = [table for table in task.tables.values() if table.changelog not in self._replicas]
+        starts = await self._admin.start_offsets([table.changelog for table in tables]) if tables else {}
+        bounds = ends or (await self._admin.end_offsets([table.changelog for table in tables]) if tables else {})
+        for table in tables:
+            tp = table.changelog
+            offset = table.store.changelog_offset
+            if offset is not None and not starts[tp] <= offset <= bounds[tp]:
+                log.warning(
+                    "the local state of %s is of another changelog (it is at offset %d, the topic has %d to %d): "
+                    "it is deleted and rebuilt",
+                    tp, offset, starts[tp], bounds[tp],
+                )  # fmt: skip
+                await self._rebuild(table)
+                offset = None
+            new[tp] = starts[tp] if offset is None else offset
+            self._replicas[tp] = Replica(table, new[tp])
+        for table in task.tables.values():
+            replica = self._replicas[table.changelog]
+            replica.end = ends.get(table.changelog)
+            self._check(replica)
+        pending = {tp: position for tp, position in new.items() if not self._replicas[tp].complete.is_set()}
+        if pending:
+            async with self._lock:
+                await self._consumer.assign(pending)
+        self._work.set()
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            if not self._replicas:
+                self._work.clear()
+                await self._work.wait()
+            batches = await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S)
+            async with self._lock:
+                for batch in batches:
+                    replica = self._replicas.get(batch.tp)
+                    if replica is not None:
+                        await self._apply(replica, batch)
+                for tp, replica in self._replicas.items():
+                    position = self._consumer.position(tp)
+                    if position is not None and position > replica.position:
+                        replica.position = position  # a transaction marker, not a record
+                        if replica.end is not None:
+                            await self._mark(replica)
+                    self._check(replica)
+            self._report()
+
+    async def _apply(self, replica: Replica, batch: RecordBatch) -> None:
+        def apply() -> int:
+            pairs = zip(batch.keys, batch.values, strict=True)
+            changes: list[Change] = [(key, value) for key, value in pairs if key is not None]
+            replica.table.store.apply(changes, changelog_offset=batch.next_offset)
+            return len(changes)
+
+        count = await self._run_in_thread(apply)
+        replica.position = batch.next_offset
+        # What was read of the old value is out of date.
+        replica.table.forget_cache()
+        if replica.end is not None:
+            self._records += count
+
+    async def _mark(self, replica: Replica) -> None:
+        """Store a position that only moved over markers, so that a clean restart has nothing to read."""
+        position = replica.position
+        await self._run_in_thread(lambda: replica.table.store.apply((), changelog_offset=position))
+
+    def _check(self, replica: Replica) -> None:
+        if replica.end is not None and replica.position >= replica.end:
+            replica.complete.set()
+
+    def _report(self, *, final: bool = False) -> None:
+        now = time.monotonic()
+        if not self._since or (not final and now - self._reported < PROGRESS_S):
+            return
+        remaining = sum(max(0, r.end - r.position) for r in self._replicas.values() if r.end is not None)
+        if remaining or final:
+            self._reported = now
+            self._on_progress(Progress(self._records, remaining, self._records / max(now - self._since, 1e-9)))
+        if final:
+            self._since = 0.0
+            self._records = 0

@@ -1,0 +1,110 @@
+"""Timers, crontabs and tasks of the application."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import inspect
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from faust_core.cron import Cron
+
+__all__ = ["Job", "run_job"]
+
+log = logging.getLogger(__name__)
+
+MAX_BACKOFF_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to run beside the agents.
+
+    Attributes:
+        interval_s: every so many seconds; None where it runs by `cron`, or once where both are None.
+        on_error: `log` (a timer fires again, a task restarts with back-off) or `crash`.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    interval_s: float | None = None
+    cron: Cron | None = None
+    on_leader: bool = False
+    on_error: str = "log"
+
+
+async def run_job(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
+    """Run a job until it is over or cancelled.
+
+    A timer's first run comes after one interval; runs never overlap; one that takes longer than the
+    interval delays the next, and runs that were missed are not made up for.
+
+    Raises:
+        Exception: what the function raised, where `on_error` is `crash`.
+    """
+    if job.cron is not None:
+        await _run_cron(job, job.cron, app, is_leader)
+    elif job.interval_s is not None:
+        await _run_timer(job, job.interval_s, app, is_leader)
+    else:
+        await _run_task(job, app, is_leader)
+
+
+async def _run_timer(job: Job, interval_s: float, app: Any, is_leader: Callable[[], bool]) -> None:
+    loop = asyncio.get_running_loop()
+    due = loop.time() + interval_s
+    while True:
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        if not job.on_leader or is_leader():
+            await _guarded(job, app)
+        due = max(due + interval_s, loop.time())
+
+
+async def _run_cron(job: Job, cron: Cron, app: Any, is_leader: Callable[[], bool]) -> None:
+    now = dt.datetime.now(dt.UTC)
+    while True:
+        due = cron.next_after(now)
+        while (left := (due - dt.datetime.now(dt.UTC)).total_seconds()) > 0:  # noqa: ASYNC110  it is about time
+            # In short steps: the wall clock may be set, and sleeps do not count while a machine is suspended.
+            await asyncio.sleep(min(left, 60.0))
+        now = max(due, dt.datetime.now(dt.UTC))
+        if not job.on_leader or is_leader():
+            await _guarded(job, app)
+
+
+async def _run_task(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
+    if job.on_leader and not is_leader():
+        return
+    delay = 0.5
+    while not await _guarded(job, app):
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+        delay = min(delay * 2, MAX_BACKOFF_S)
+
+
+async def _guarded(job: Job, app: Any) -> bool:
+    try:
+        result = job.function(app) if _takes_app(job.function) else job.function()
+        if inspect.isawaitable(result):
+            await result
+    except Exception:
+        if job.on_error == "crash":
+            raise
+        log.exception("%s raised", job.name)
+        return False
+    return True
+
+
+def _takes_app(function: Callable[..., Any]) -> bool:
+    """Whether the function has a parameter for the application."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) and p.default is p.empty
+        for p in parameters
+    )

@@ -1,0 +1,279 @@
+"""One stream's view of its topics: a queue per partition, and who works on what.
+
+Nothing is copied per stream: queues hold the batches as the transport made them, and a cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from faust_core.claims import Claim
+from faust_core.engine.task import Task
+from faust_core.records import RecordBatch, TopicPartition
+from faust_core.topics import Topic
+
+__all__ = ["PartitionQueue", "Subscription"]
+
+#: How long an actor may keep the event loop before others get a turn.  Short enough for a p99 of
+#: milliseconds, long enough that the switch (some 10 µs) does not show.
+TURN_S = 0.004
+MAX_CLAIM = 2_000
+
+
+class PartitionQueue:
+    """The records of one partition that one subscription has not handed out yet, and the claims on those it has."""
+
+    __slots__ = ("at", "batches", "claims", "listed", "position", "queued", "redo", "task", "tp")
+
+    def __init__(self, tp: TopicPartition, task: Task, position: int) -> None:
+        self.tp = tp
+        self.task = task
+        self.batches: deque[RecordBatch] = deque()
+        #: index of the next record in the first batch
+        self.at = 0
+        #: given back undone (batch, start, stop): handed out again before anything else
+        self.redo: deque[tuple[RecordBatch, int, int]] = deque()
+        self.queued = 0
+        #: offset of the next record to arrive
+        self.position = position
+        self.claims: list[Claim] = []
+        #: whether it stands in the subscription's queue of those that have work
+        self.listed = False
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.batches or self.redo)
+
+    def append(self, batch: RecordBatch) -> None:
+        self.position = batch.next_offset
+        if len(batch):
+            self.batches.append(batch)
+            self.queued += len(batch)
+
+    def claim(self, size: int, source: Subscription) -> Claim:
+        if self.redo:
+            batch, start, end = self.redo.popleft()
+            stop = min(end, start + size)
+            if stop < end:
+                self.redo.appendleft((batch, stop, end))
+        else:
+            batch = self.batches[0]
+            start = self.at
+            stop = min(len(batch), start + size)
+            if stop == len(batch):
+                self.batches.popleft()
+                self.at = 0
+            else:
+                self.at = stop
+        self.queued -= stop - start
+        claim = Claim(batch, start, stop, self.task, source.topic, source)
+        self.claims.append(claim)
+        return claim
+
+    def release(self, claim: Claim) -> None:
+        self.claims.remove(claim)
+        start = claim.start if claim.held else claim.index
+        if start < claim.stop and not self.task.closed:
+            self.redo.appendleft((claim.batch, start, claim.stop))
+            self.queued += claim.stop - start
+
+    @property
+    def done(self) -> int:
+        """The next-to-read offset: everything below it is done."""
+        next_offset = self.batches[0].offsets[self.at] if self.batches else self.position
+        return min(
+            [next_offset, *(claim.floor for claim in self.claims), *(batch.offsets[at] for batch, at, _ in self.redo)]
+        )
+
+    def clear(self, position: int) -> None:
+        self.batches.clear()
+        self.redo.clear()
+        self.claims.clear()
+        self.at = 0
+        self.queued = 0
+        self.position = position
+
+
+class Subscription:
+    """Hands the records of a topic's assigned partitions out to the actors of one stream.
+
+    Within a partition records are handed out in order; partitions take turns.
+    """
+
+    def __init__(
+        self,
+        topic: Topic[Any, Any],
+        owner: str,
+        *,
+        actors: int,
+        on_drained: Callable[[TopicPartition], None],
+        on_idle: Callable[[], None],
+        on_undecodable: Callable[[Claim, Exception], Awaitable[None]],
+    ) -> None:
+        self.topic = topic
+        self.owner = owner
+        #: with several actors each takes one record at a time, so that a slow one holds up no other
+        self._max_claim = MAX_CLAIM if actors == 1 else 1
+        self._size = 1 if actors > 1 else 64
+        self._queues: dict[TopicPartition, PartitionQueue] = {}
+        self._ready: deque[PartitionQueue] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._on_drained = on_drained
+        self._on_idle = on_idle
+        self._on_undecodable = on_undecodable
+        self._turn_started = 0.0
+        #: the asyncio tasks that wait for a record
+        self.waiters: set[asyncio.Task[Any] | None] = set()
+        self.closed = False
+
+    # -- the engine's side
+
+    def queues(self) -> Iterable[PartitionQueue]:
+        return self._queues.values()
+
+    def queue(self, tp: TopicPartition) -> PartitionQueue | None:
+        return self._queues.get(tp)
+
+    def add(self, tp: TopicPartition, task: Task, position: int) -> None:
+        self._queues[tp] = PartitionQueue(tp, task, position)
+
+    def remove(self, tp: TopicPartition) -> None:
+        queue = self._queues.pop(tp, None)
+        if queue is not None:
+            queue.clear(queue.position)
+
+    def deliver(self, tp: TopicPartition, batch: RecordBatch) -> None:
+        queue = self._queues.get(tp)
+        if queue is None or self.closed:
+            return
+        queue.append(batch)
+        self._list(queue)
+
+    def wake(self) -> None:
+        """A halted task goes on: look again."""
+        for queue in self._queues.values():
+            self._list(queue)
+
+    def claims(self) -> Iterable[Claim]:
+        for queue in self._queues.values():
+            yield from queue.claims
+
+    def close(self) -> None:
+        self.closed = True
+
+    # -- the stream's side
+
+    async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
+        loop = asyncio.get_running_loop()
+        if previous is not None:
+            self.release(previous)
+            now = loop.time()
+            self._adapt(previous, now - self._turn_started)
+            if now - self._turn_started >= TURN_S:
+                await asyncio.sleep(0)
+                self._turn_started = loop.time()
+        while True:
+            queue = self._next()
+            if queue is not None:
+                claim = queue.claim(self._size, self)
+                claim.actor = asyncio.current_task()
+                if queue.pending:
+                    self._list(queue)
+                else:
+                    self._on_drained(queue.tp)
+                return claim
+            if not await self._wait(loop, deadline_s):
+                return None
+            self._turn_started = loop.time()
+
+    def release(self, claim: Claim, /) -> None:
+        queue = self._queues.get(claim.tp)
+        if queue is not None and claim in queue.claims:
+            queue.release(claim)
+            self._list(queue)
+        if claim.task.halted:
+            self._on_idle()
+
+    def trim(self, claim: Claim, /) -> None:
+        queue = self._queues.get(claim.tp)
+        if queue is not None and claim.index < claim.stop:
+            queue.redo.appendleft((claim.batch, claim.index, claim.stop))
+            queue.queued += claim.stop - claim.index
+            claim.stop = claim.index
+            self._list(queue)
+
+    def left(self, claim: Claim | None, /) -> Claim | None:
+        if claim is None or claim.source is not self or claim.held:
+            return None
+        queue = self._queues.get(claim.tp)
+        if queue is None or claim not in queue.claims:
+            return None
+        claim.index = min(claim.index + 1, claim.stop)
+        return claim
+
+    async def undecodable(self, claim: Claim, error: Exception, /) -> None:
+        await self._on_undecodable(claim, error)
+
+    # -- inside
+
+    def _adapt(self, claim: Claim, elapsed_s: float) -> None:
+        """Choose the next claims' size so that a turn lasts about `TURN_S`."""
+        if self._max_claim == 1:
+            return
+        done = claim.index - claim.start
+        if elapsed_s > TURN_S and done:
+            self._size = max(1, min(self._max_claim, int(done * TURN_S / elapsed_s)))
+        elif done == self._size:
+            self._size = min(self._max_claim, self._size * 2)
+
+    def _list(self, queue: PartitionQueue) -> None:
+        if queue.pending and not queue.listed and not queue.task.halted and not self.closed:
+            queue.listed = True
+            self._ready.append(queue)
+            while self._waiters:
+                waiter = self._waiters.popleft()
+                if not waiter.done():
+                    waiter.set_result(None)
+                    break
+
+    def _next(self) -> PartitionQueue | None:
+        while self._ready:
+            queue = self._ready.popleft()
+            queue.listed = False
+            if queue.pending and not queue.task.halted and not queue.task.closed:
+                return queue
+        return None
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop, deadline_s: float | None) -> bool:
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
+        actor = asyncio.current_task()
+        self.waiters.add(actor)
+        self._on_idle()
+        try:
+            if deadline_s is None:
+                await waiter
+                return True
+            timeout = deadline_s - loop.time()
+            if timeout <= 0:
+                await asyncio.sleep(0)
+                return False
+            done, _ = await asyncio.wait([waiter], timeout=timeout)
+            return bool(done)
+        finally:
+            self.waiters.discard(actor)
+            if not waiter.done():
+                waiter.cancel()
+            elif not waiter.cancelled() and self._ready and self._waiters:
+                # Woken but leaving (cancelled, or past the deadline): pass the wake-up on.
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -1,0 +1,85 @@
+"""Which topics and tables belong together: groups that are partitioned alike.
+
+A table may be changed from the stream of any topic that has as many partitions: which one, only running
+the agent tells.  So where there are tables, all topics with the same number of partitions form one group,
+and partition n of all of them is one task.  Without tables each topic is a group of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from faust_core.errors import PartitionsMismatch
+
+__all__ = ["TaskGroup", "co_partition", "table_partitions"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGroup:
+    """Topics and tables whose partitions with the same number are on the same worker.
+
+    Attributes:
+        name: the same on all workers.
+        tables: names of tables.
+    """
+
+    name: str
+    partitions: int
+    topics: frozenset[str]
+    tables: frozenset[str]
+
+
+def co_partition(topics: Mapping[str, int], tables: Mapping[str, int]) -> dict[str, TaskGroup]:
+    """Return the groups of topics and tables with these partition counts, by name.
+
+    Raises:
+        PartitionsMismatch: a table has a count that no topic has.
+    """
+    if not tables:
+        return {name: TaskGroup(name, count, frozenset([name]), frozenset()) for name, count in topics.items()}
+    for table, count in tables.items():
+        if count not in topics.values():
+            have = ", ".join(f"{name} has {n}" for name, n in sorted(topics.items()))
+            raise PartitionsMismatch(
+                f"table {table!r} has {count} partitions, and no topic that is read here has as many ({have}): set "
+                "partitions= of the table, or repartition the stream with group_by(…, partitions=…)"
+            )
+    groups = {}
+    for count in set(topics.values()):
+        name = f"p{count}"
+        groups[name] = TaskGroup(
+            name,
+            count,
+            frozenset(topic for topic, n in topics.items() if n == count),
+            frozenset(table for table, n in tables.items() if n == count),
+        )
+    return groups
+
+
+def table_partitions(
+    table: str, declared: int | None, changelog: int | None, topics: Mapping[str, int], default: int
+) -> int:
+    """Return how many partitions a table has.
+
+    Args:
+        declared: what the application says.
+        changelog: what the changelog topic has, if it exists.
+        topics: the topics that are read, with their counts.
+        default: the setting `topic_partitions`.
+
+    Raises:
+        PartitionsMismatch: the changelog exists with another count than was declared.
+    """
+    if declared is not None and changelog is not None and declared != changelog:
+        raise PartitionsMismatch(
+            f"table {table!r} is declared with {declared} partitions, and its changelog topic has {changelog}: "
+            "set partitions= to that, or reset the table (faust reset) and let it be counted anew"
+        )
+    known = declared or changelog
+    if known is not None:
+        return known
+    counts = set(topics.values())
+    if len(counts) == 1:
+        return counts.pop()
+    return default

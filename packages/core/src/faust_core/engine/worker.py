@@ -1,0 +1,581 @@
+"""The worker: owns every long-lived task of a running application, from start to shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from faust_core.agents import Agent
+from faust_core.claims import Claim
+from faust_core.engine.actors import ActorRunner, Policy
+from faust_core.engine.assignor import TaskId
+from faust_core.engine.checkpoint import Checkpointer, StuckError
+from faust_core.engine.dead_letters import DeadLetters
+from faust_core.engine.declarations import Declarations, Identity, Signals
+from faust_core.engine.fetch import Fetcher
+from faust_core.engine.membership import Member
+from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
+from faust_core.engine.rebalance import Rebalancer
+from faust_core.engine.repartition import Pump
+from faust_core.engine.restore import Progress, Restorer
+from faust_core.engine.rpc import reply_value
+from faust_core.engine.schedule import Job, run_job
+from faust_core.engine.stores import Stores
+from faust_core.engine.subscription import Subscription
+from faust_core.engine.task import Task, TaskState
+from faust_core.engine.topics import Topics
+from faust_core.engine.watchdog import InFlight, Watchdog
+from faust_core.errors import FencedError, TransactionAborted, TransportError, ValueDecodeError
+from faust_core.protocols.app import AppProtocol
+from faust_core.protocols.store import StoreBackend
+from faust_core.protocols.transport import Producer, Transport
+from faust_core.records import TopicPartition
+from faust_core.stream import Stream
+from faust_core.topics import Topic
+
+__all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: How often the commit loop looks whether a checkpoint is due by count.
+TICK_S = 0.05
+#: How long agents may take to reach their streams before the worker joins its group without them.
+OPEN_S = 5.0
+
+
+class Worker:
+    """Runs one application: joins the group, restores, processes, commits, leaves.
+
+    `start` returns when the first assignment is restored and running; `stop` drains, commits and leaves;
+    `wait` returns when it has stopped and raises what it failed with.  All on one event loop.
+    """
+
+    def __init__(
+        self,
+        app: AppProtocol,
+        declarations: Declarations,
+        signals: Signals,
+        transport: Transport,
+        backend: StoreBackend,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.app = app
+        self.conf = app.conf
+        self._declarations = declarations
+        self._signals = signals
+        self._transport = transport
+        self._backend = backend
+        self._on_progress = on_progress or _log_progress
+        self._main: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+        self._jobs: set[asyncio.Task[Any]] = set()
+        self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
+        self._pumps: dict[str, Subscription] = {}
+        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="faust-store")
+        self._rewinding = False
+        self._committed_at = 0.0
+        self._identity = Identity.of(self.conf)
+        self._build()
+
+    def _build(self) -> None:
+        conf, transport = self.conf, self._transport
+        self.admin = transport.admin()
+        self.topics = Topics(self.admin, self._declarations, conf)
+        self.fetcher = Fetcher(transport.consumer(name="input"), max_queued=conf.stream_buffer_maxsize)
+        self.stores = Stores(self._backend, self._in_thread, cache_size=conf.table_cache_size)
+        self._restore_consumer = transport.consumer(name="restore")
+        self.restorer = Restorer(
+            self._restore_consumer,
+            self.admin,
+            self._in_thread,
+            rebuild=self.stores.rebuild,
+            on_progress=self._on_progress,
+        )
+        self.member = Member(
+            conf, self._identity, self.topics, self._backend, lambda: self.rebalancer.tasks, self.restorer
+        )
+        self.membership = transport.membership(conf.id, self.member.protocol)
+        self.outgoing: Outgoing
+        if conf.exactly_once:
+            self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
+        else:
+            self.outgoing = AtLeastOnce(transport.producer(), self.membership)
+        self.rebalancer = Rebalancer(
+            self,
+            self.member.work_plan,
+            rejoin=self.membership.rejoin,
+            spawn=self.spawn,
+            prepare_timeout_s=conf.broker_rebalance_timeout / 3,
+        )
+        self.checkpointer = Checkpointer(
+            self.outgoing,
+            self.fetcher,
+            self.rebalancer.running,
+            lambda: self.rebalancer.member or self.membership.metadata(),
+            stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout,
+            run_in_thread=self._in_thread,
+        )
+        self.dead_letters = DeadLetters(
+            conf.dead_letter_topic.format(id=conf.id),
+            self.admin,
+            lambda: self.producer,
+            replication_factor=conf.topic_replication_factor,
+        )
+
+    # -- life
+
+    async def start(self) -> None:
+        """Start, and return when the first assignment is running.
+
+        Raises:
+            FaustError: what is wrong with the broker, the topics or the tables.
+        """
+        self._main = asyncio.create_task(self._run(), name="faust worker")
+        started = asyncio.create_task(self._started.wait())
+        try:
+            await asyncio.wait([self._main, started], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        finally:
+            started.cancel()
+        if self._main.done():
+            await self.wait()
+
+    async def stop(self) -> None:
+        """Finish what is in flight, commit, leave the group, close.  Bounded by `shutdown_timeout`."""
+        self._stopping.set()
+        if self._main is not None:
+            await asyncio.wait([self._main])
+
+    async def wait(self) -> None:
+        """Return when the worker has stopped.
+
+        Raises:
+            BaseException: what it failed with.
+        """
+        assert self._main is not None, "start() first"
+        await asyncio.wait([self._main])
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: BaseException) -> None:
+        """Stop without committing; `wait` raises `error`."""
+        if self._failure is None:
+            self._failure = error
+        self._stopping.set()
+
+    @property
+    def producer(self) -> Producer:
+        return self.outgoing.producer
+
+    def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, function)
+
+    def spawn(self, coroutine: Awaitable[None], name: str) -> asyncio.Task[None]:
+        """Run a long-lived task; if it raises, the worker stops."""
+        assert self._group is not None, "only while running"
+        assert isinstance(coroutine, Coroutine)
+        task = self._group.create_task(coroutine, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def _run(self) -> None:
+        watchdog = Watchdog(
+            self._in_flight,
+            timeout_s=self.conf.stuck_agent_timeout,
+            give_up=(lambda reason: self.fail(TransportError(reason)))
+            if self.conf.stuck_agent_policy == "give_up"
+            else None,
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                try:
+                    await self._start_up(watchdog)
+                    await self._stopping.wait()
+                    if self._failure is None:
+                        await self._drain()
+                finally:
+                    for task in list(self._background):
+                        task.cancel()
+        except asyncio.CancelledError:
+            raise
+        except BaseExceptionGroup as errors:
+            self._failure = self._failure or _first(errors)
+        except Exception as exc:  # noqa: BLE001  reported by wait()
+            self._failure = self._failure or exc
+        finally:
+            watchdog.stop()
+            await self._close()
+
+    async def _start_up(self, watchdog: Watchdog) -> None:
+        await self._transport.check()
+        await self._in_thread(lambda: None)
+        self._start_agents()
+        await self._agents_open()
+        await self.topics.prepare(self.fetcher.subscriptions())
+        await self.outgoing.start()
+        watchdog.start()
+        self.spawn(self.fetcher.run(), "faust fetch")
+        self.spawn(self.restorer.run(), "faust restore")
+        self.spawn(self._commit_loop(), "faust commit")
+        await self._signals.on_started.send(self.app)
+        if self.topics.inputs:
+            await self.membership.join(self.topics.inputs, self.rebalancer)
+            ready = self.spawn_wait(self.rebalancer.ready)
+            stopping = self.spawn_wait(self._stopping)
+            await asyncio.wait([ready, stopping], return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            stopping.cancel()
+        if not self._stopping.is_set():
+            for job in self._declarations.jobs:
+                self.start_job(job)
+            log.info("worker ready")
+            self._started.set()
+
+    def spawn_wait(self, event: asyncio.Event) -> asyncio.Task[None]:
+        async def wait() -> None:
+            await event.wait()
+
+        return self.spawn(wait(), "faust wait")
+
+    async def _drain(self) -> None:
+        for task in list(self._jobs):
+            task.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self._signals.on_before_shutdown.send(self.app)
+        try:
+            async with asyncio.timeout(self.conf.shutdown_timeout):
+                await self.checkpointer.run(wait_for_all=True)
+        except (TimeoutError, FencedError, TransactionAborted) as exc:
+            log.warning("the last commit did not come about, its events will be repeated: %r", exc)
+
+    async def _close(self) -> None:
+        closing: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("leave the group", self.membership.leave),
+            ("close the tables", self._close_tables),
+            ("close the producer", self.outgoing.aclose),
+            ("close the consumers", self._close_consumers),
+            ("close the connection", self._transport.aclose),
+        ]
+        for what, close in closing:
+            try:
+                async with asyncio.timeout(self.conf.shutdown_timeout):
+                    await close()
+            except Exception as exc:  # noqa: BLE001  the others must be closed all the same
+                log.warning("could not %s: %r", what, exc)
+        self._executor.shutdown(wait=False)
+        self._backend.close()
+
+    async def _close_tables(self) -> None:
+        for task in list(self.rebalancer.tasks.values()):
+            await self.close_task(task)
+        self.rebalancer.tasks.clear()
+
+    async def _close_consumers(self) -> None:
+        await self.fetcher.aclose()
+        await self._restore_consumer.aclose()
+        await self.admin.aclose()
+
+    # -- agents
+
+    def _start_agents(self) -> None:
+        for agent in self._declarations.agents:
+            subscription = self._new_subscription(agent.topic, agent.name, actors=agent.concurrency)
+            policy = self._policy(agent.policy)
+            for index in range(agent.concurrency):
+                self._start_actor(ActorRunner(agent, subscription, self, policy, self._emit, index=index))
+
+    def _policy(self, name: str) -> Policy:
+        return Policy(
+            name,
+            retries=self.conf.error_retries,
+            backoff_s=self.conf.error_retry_backoff,
+            dead_letters=self.dead_letters,
+        )
+
+    def _start_actor(self, runner: ActorRunner | Pump) -> None:
+        self._actors[runner] = self.spawn(runner.run(), f"faust {runner.name}")
+
+    async def _restart_actors(self) -> None:
+        """Drop what agents have in hand: under exactly-once nothing of it may reach the next transaction."""
+        for task in self._actors.values():
+            task.cancel()
+        await asyncio.gather(*self._actors.values(), return_exceptions=True)
+        for runner in list(self._actors):
+            self._start_actor(runner)
+
+    async def _agents_open(self) -> None:
+        """Wait until each agent waits for its first record: only then is it known which topics are read."""
+        deadline = time.monotonic() + OPEN_S
+        while any(not task.done() and not self._is_open(runner) for runner, task in self._actors.items()):
+            if time.monotonic() > deadline:
+                late = [r.name for r, task in self._actors.items() if not task.done() and not self._is_open(r)]
+                log.warning("not reading their streams yet: %s; they join later", ", ".join(late))
+                return
+            await asyncio.sleep(0.005)
+
+    def _is_open(self, runner: ActorRunner | Pump) -> bool:
+        task = self._actors[runner]
+        return any(task in subscription.waiters for subscription in self.fetcher.subscriptions())
+
+    async def _emit(self, agent: Agent[Any], claim: Claim | None, value: Any) -> None:
+        """Send what an agent yielded to its sinks and to whoever asked."""
+        for sink in agent.sinks:
+            if isinstance(sink, Agent | Topic):
+                await sink.send(value=value)
+            elif isinstance(sink, str):
+                await self.app.topic(sink).send(value=value)
+            else:
+                result = sink(value)
+                if inspect.isawaitable(result):
+                    await result
+        if claim is not None and agent.use_reply_headers:
+            await reply_value(agent, claim, value)
+
+    def _in_flight(self) -> Iterable[InFlight]:
+        actors = {task: runner.name for runner, task in list(self._actors.items())}
+        for subscription in self.fetcher.subscriptions():
+            for claim in list(subscription.claims()):
+                task = claim.actor
+                yield f"agent {actors.get(task, subscription.owner) if task else subscription.owner}", task, claim
+
+    async def _undecodable(self, claim: Claim, error: Exception) -> None:
+        if not isinstance(error, ValueDecodeError):
+            tp = claim.tp
+            error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
+        policy = self.conf.on_decode_error
+        if policy == "raise":
+            raise UndecodableRecord(str(error)) from error
+        if policy == "skip":
+            log.error("skipped: %s", error)
+        else:
+            await self.dead_letters.write(claim.record(), error, "decoding")
+
+    # -- StreamRuntime
+
+    def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+        subscription = Subscription(
+            topic,
+            owner,
+            actors=actors,
+            on_drained=self.fetcher.on_drained,
+            on_idle=self._idle,
+            on_undecodable=self._undecodable,
+        )
+        self.fetcher.subscribe(subscription)
+        return subscription
+
+    def _idle(self) -> None:
+        self.checkpointer.wake()
+
+    def subscribe(self, topic: Topic[Any, Any], owner: str) -> Subscription:
+        subscription = self._new_subscription(topic, owner, actors=1)
+        self._topics_changed(subscription)
+        return subscription
+
+    async def repartition(
+        self, parent: Stream[Any], key: Callable[[Any], Any] | None, topic: Topic[Any, Any]
+    ) -> Subscription:
+        name = topic.get_topic_name()
+        known = self._pumps.get(name)
+        if known is not None:
+            return known
+        subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
+        self.topics.repartitioned(name, parent.topic.topics)
+        policy = self._policy(self.conf.on_error)
+
+        async def on_error(claim: Claim, error: Exception, who: str) -> None:
+            await policy.settle([claim], error, who)
+
+        self._start_actor(Pump(parent, key, topic, lambda: self.producer, on_error))
+        self._topics_changed(subscription)
+        return subscription
+
+    def _topics_changed(self, subscription: Subscription) -> None:
+        """A stream was opened while the worker runs: read its topic too."""
+        if not self.rebalancer.ready.is_set():
+            return
+        if set(subscription.topic.topics) <= self.topics.inputs:
+            self.fetcher.add_late(subscription)
+        else:
+            self.spawn(self._join_again(), "faust join")
+
+    async def _join_again(self) -> None:
+        await self.topics.prepare(self.fetcher.subscriptions())
+        await self.membership.join(self.topics.inputs, self.rebalancer)
+
+    # -- jobs
+
+    def start_job(self, job: Job) -> None:
+        task = self.spawn(run_job(job, self.app, self.is_leader), f"faust {job.name}")
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+
+    def is_leader(self) -> bool:
+        """Whether this worker owns the first of all tasks: one worker at a time does."""
+        return self.topics.first_task in {task.id for task in self.rebalancer.running()}
+
+    # -- committing
+
+    async def _commit_loop(self) -> None:
+        conf = self.conf
+        self._committed_at = time.monotonic()
+        records = self.fetcher.records
+        while True:
+            await asyncio.sleep(min(TICK_S, conf.broker_commit_interval))
+            await self.rebalancer.stable.wait()
+            due = (
+                time.monotonic() - self._committed_at >= conf.broker_commit_interval
+                or self.fetcher.records - records >= conf.broker_commit_every
+                or self.checkpointer.draining
+                or self._dirty_keys() >= conf.overlay_max_keys
+            )
+            if due:
+                records = self.fetcher.records
+                await self.commit(None)
+
+    def _dirty_keys(self) -> int:
+        return sum(len(table.dirty) for task in self.rebalancer.running() for table in task.tables.values())
+
+    async def commit(self, tasks: Collection[Task] | None) -> None:
+        """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
+        self._committed_at = time.monotonic()
+        try:
+            await self.checkpointer.run(tasks)
+        except (TransactionAborted, StuckError) as exc:
+            log.warning("the transaction was aborted, its events are repeated: %s", exc)
+            await self._rewind()
+        except FencedError as exc:
+            await self._fenced(exc)
+
+    async def _fenced(self, error: FencedError) -> None:
+        if self.rebalancer.rebalancing or not self.conf.exactly_once:
+            # The group has moved on in the middle of the commit; the next one is under the new generation.
+            log.warning("not committed, the group is being rebalanced: %s", error)
+            if self.conf.exactly_once:
+                await self._rewind()
+            return
+        log.error("fenced: the partitions of this worker belong to others: %s", error)
+        await self.rebalancer.drop_all()
+        self.membership.rejoin()
+
+    async def _rewind(self) -> None:
+        """Go back to the committed offsets with the tables as they were then."""
+        tasks = self.rebalancer.running()
+        for task in tasks:
+            task.halted = True
+        await self.outgoing.abort()
+        for task in tasks:
+            for table in task.tables.values():
+                table.discard()
+            await self.fetcher.rewind(await self._positions(task))
+        await self._restart_actors()
+        for task in tasks:
+            task.halted = task.closed
+        for subscription in self.fetcher.subscriptions():
+            subscription.wake()
+
+    async def _positions(self, task: Task) -> dict[TopicPartition, int]:
+        """Return where a task's inputs go on: at the committed offset, else as `consumer_auto_offset_reset` says."""
+        committed = await self.membership.committed(task.inputs)
+        positions = {tp: offset for tp, offset in committed.items() if offset is not None}
+        task.committed = dict(positions)
+        new = [tp for tp in task.inputs if tp not in positions]
+        if new:
+            latest = self.conf.consumer_auto_offset_reset == "latest"
+            positions.update(await (self.admin.end_offsets(new) if latest else self.admin.start_offsets(new)))
+        return positions
+
+    # -- TaskHost
+
+    async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
+        group = self.topics.group(task_id)
+        tables = {
+            name: await self.stores.open(self._declarations.tables[name], task_id.partition) for name in group.tables
+        }
+        inputs = [TopicPartition(name, task_id.partition) for name in group.topics]
+        return Task(task_id, inputs, tables, state)
+
+    async def activate(self, task: Task, fence: Collection[str]) -> None:
+        if fence and self.conf.exactly_once:
+            await self.admin.fence(fence)
+        started = time.monotonic()
+        restored = await self.restorer.restore(task)
+        if restored:
+            log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
+        positions = await self._positions(task)
+        task.enter(TaskState.RUNNING)
+        task.halted = False
+        for table in task.tables.values():
+            table.table.attach(task.partition, table)
+        await self.fetcher.start(task, positions)
+
+    async def warm(self, task: Task) -> None:
+        for table in task.tables.values():
+            table.table.detach(task.partition)
+            table.discard()
+        await self.restorer.keep_warm(task)
+
+    async def stop_reading(self, task: Task) -> None:
+        await self.fetcher.stop(task)
+        for table in task.tables.values():
+            table.table.detach(task.partition)
+
+    async def close_task(self, task: Task) -> None:
+        await self.restorer.release(task)
+        for table in task.tables.values():
+            table.table.detach(task.partition)
+        await self._in_thread(task.close)
+
+    async def told(self, revoked: Iterable[TopicPartition], assigned: Iterable[TopicPartition]) -> None:
+        await self._signals.on_partitions_revoked.send(self.app, set(revoked))
+        await self._signals.on_partitions_assigned.send(self.app, set(assigned))
+
+    async def settled(self, recovered: Collection[Task]) -> None:
+        for name in {name for task in recovered for name in task.tables}:
+            for callback in self._declarations.tables[name].recover_callbacks:
+                result = callback()
+                if inspect.isawaitable(result):
+                    await result
+        await self._signals.on_rebalance_complete.send(self.app)
+
+    async def caught_up(self, tasks: Collection[Task]) -> bool:
+        return all([await self.restorer.lag(task) <= self.conf.acceptable_recovery_lag for task in tasks])
+
+    async def dropped(self) -> None:
+        if self.conf.exactly_once:
+            await self.outgoing.abort()
+            await self._restart_actors()
+
+
+class UndecodableRecord(TransportError):
+    """A record cannot be decoded, and the policy is to stop there."""
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that came first of those that ended the worker."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _log_progress(progress: Progress) -> None:
+    left = progress.remaining / progress.rate if progress.rate else 0.0
+    log.info(
+        "restoring: %d records, %d to go, %.0f records/s, %.0f s left",
+        progress.records, progress.remaining, progress.rate, left,
+    )  # fmt: skip

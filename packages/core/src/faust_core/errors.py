@@ -1,0 +1,165 @@
+"""Every error that this library raises on purpose.
+
+FaustError
+├── ConfigError                  a setting, a declaration or an installation is wrong (ImproperlyConfigured)
+│   ├── UnknownSetting           a setting that does not exist; names the closest one
+│   ├── PluginMissing            no installed distribution provides a URL scheme or codec
+│   └── PartitionsMismatch       topics and tables that meet have different partition counts
+├── DecodeError                  bytes that are not what the topic's type says
+│   ├── KeyDecodeError
+│   └── ValueDecodeError
+├── EncodeError                  a value that the topic's codec cannot write
+├── TransportError               the broker or the way to it
+│   ├── RetriableTransportError  may succeed when tried again
+│   │   └── BufferFull           the producer's own queue is full: wait for `flush` or for room
+│   ├── FencedError              another member has taken over: drop what is not committed
+│   ├── TransactionAborted       the transaction is rolled back; rewind and begin again
+│   ├── AuthenticationError      the broker refused the credentials
+│   ├── TopicMissing             a topic neither exists nor may be created
+│   └── RecordTooLarge           over the broker's or the client's limit
+├── StoreError
+│   ├── StoreClosed              used after `close()`
+│   ├── StoreLocked              another process has it open
+│   └── StoreCorrupt             cannot be read; delete it and restore it from the changelog
+├── RebalanceError               a plan that cannot be carried out
+└── NoCurrentEvent               a table was changed outside of a stream's event
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AuthenticationError",
+    "BufferFull",
+    "ConfigError",
+    "DecodeError",
+    "EncodeError",
+    "FaustError",
+    "FencedError",
+    "KeyDecodeError",
+    "NoCurrentEvent",
+    "PartitionsMismatch",
+    "PluginMissing",
+    "RebalanceError",
+    "RecordTooLarge",
+    "RetriableTransportError",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "TopicMissing",
+    "TransactionAborted",
+    "TransportError",
+    "UnknownSetting",
+    "ValueDecodeError",
+]
+
+
+class FaustError(Exception):
+    """The root of all of them."""
+
+
+class ConfigError(FaustError):
+    """A setting, a declaration or an installation is wrong; the message says what to change."""
+
+
+class UnknownSetting(ConfigError, TypeError):
+    """There is no setting of this name; the message offers the closest one."""
+
+
+class PluginMissing(ConfigError):
+    """No installed distribution provides this; the message says which one to install."""
+
+
+class PartitionsMismatch(ConfigError):
+    """Topics and tables that are used together have different numbers of partitions."""
+
+
+class DecodeError(FaustError):
+    """A record's bytes are not what its topic's type says.
+
+    Attributes:
+        topic, partition, offset: where the record stands; empty and -1 where a codec was called directly.
+        reason: what was wrong, with the path of the field where the codec knows it.
+    """
+
+    part = "record"
+
+    def __init__(self, reason: str, *, topic: str = "", partition: int = -1, offset: int = -1) -> None:
+        super().__init__(reason, topic, partition, offset)
+        self.reason = reason
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+
+    def __str__(self) -> str:
+        if not self.topic:
+            return self.reason
+        return f"cannot decode the {self.part} of {self.topic}/{self.partition} at offset {self.offset}: {self.reason}"
+
+
+class KeyDecodeError(DecodeError):
+    part = "key"
+
+
+class ValueDecodeError(DecodeError):
+    part = "value"
+
+
+class EncodeError(FaustError, TypeError):
+    """A value cannot be written by the codec of the topic or table; the message names both."""
+
+
+class TransportError(FaustError):
+    """The broker, or the way to it, failed for good."""
+
+
+class RetriableTransportError(TransportError):
+    """The same call may succeed later: the broker is away, a leader moves, a time-out passed."""
+
+
+class BufferFull(RetriableTransportError):
+    """The producer holds as many unsent records as it may."""
+
+
+class FencedError(TransportError):
+    """The caller's generation or producer is out of date: another member owns its partitions."""
+
+
+class TransactionAborted(TransportError):
+    """Nothing of the transaction will be seen; its input must be read again."""
+
+
+class AuthenticationError(TransportError):
+    """The broker refused the credentials, or the TLS handshake failed."""
+
+
+class TopicMissing(TransportError):
+    """A topic does not exist and may not, or could not, be created."""
+
+
+class RecordTooLarge(TransportError):
+    """A record is over the limit of the client or the broker; it was not sent."""
+
+
+class StoreError(FaustError):
+    """A table's local store failed; the message names table, partition and directory."""
+
+
+class StoreClosed(StoreError):
+    """The store was used after `close()`."""
+
+
+class StoreLocked(StoreError):
+    """Another process, or another store object, has it open."""
+
+
+class StoreCorrupt(StoreError):
+    """The store cannot be read; deleting it is safe, the changelog has all of it."""
+
+
+class RebalanceError(FaustError):
+    """An assignment that cannot be carried out, or a group that does not settle."""
+
+
+class NoCurrentEvent(FaustError, TypeError):
+    """A table was changed where no event is being processed, so its partition is unknown."""

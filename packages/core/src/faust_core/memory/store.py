@@ -1,0 +1,132 @@
+"""`memory://`: stores in dictionaries, for tests and for tables that may be restored at every start."""
+
+from __future__ import annotations
+
+import weakref
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+
+from faust_core.errors import StoreClosed, StoreLocked
+from faust_core.protocols.store import Change, StoreContext
+
+__all__ = ["MemoryBackend", "MemoryStore", "create"]
+
+
+def create(url: str, context: StoreContext, /) -> MemoryBackend:  # noqa: ARG001 -- the signature of every factory
+    """Make the backend for `memory://`, which has no options."""
+    return MemoryBackend()
+
+
+class MemoryBackend:
+    """Keeps the data of open stores only: closing a store drops what is in it."""
+
+    persistent = False
+    shared = False
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: dict[tuple[str, int], MemoryStore] = {}
+
+    def open(self, table: str, partition: int, /) -> MemoryStore:
+        with self._lock:
+            if (table, partition) in self._open:
+                raise StoreLocked(f"the memory store of {table}/{partition} is open already: close it first")
+            store = self._open[table, partition] = MemoryStore(table, partition, self)
+        return store
+
+    def destroy(self, table: str, partition: int, /) -> None:
+        if (table, partition) in self._open:
+            raise StoreLocked(f"the memory store of {table}/{partition} is open: close it before it is destroyed")
+
+    def stored(self) -> Mapping[tuple[str, int], int | None]:
+        return {}
+
+    def close(self) -> None:
+        for store in list(self._open.values()):
+            store.close()
+
+    def forget(self, store: MemoryStore) -> None:
+        """Let the partition of `store`, which is being closed, be opened again."""
+        with self._lock:
+            if self._open.get((store.table, store.partition)) is store:
+                del self._open[store.table, store.partition]
+
+
+class MemoryStore:
+    """One partition of one table in a dictionary.
+
+    A scan reads the dictionary as it was: while one is alive, the first `apply` goes to a copy.
+    """
+
+    def __init__(self, table: str, partition: int, backend: MemoryBackend | None = None) -> None:
+        self.table = table
+        self.partition = partition
+        self._backend = backend
+        self._data: dict[bytes, bytes] | None = {}
+        self._offset: int | None = None
+        self._ordered: list[bytes] | None = None  # all keys in order, until one is added or deleted
+        self._scans: weakref.WeakSet[Iterator[tuple[bytes, bytes]]] = weakref.WeakSet()
+
+    @property
+    def changelog_offset(self) -> int | None:
+        self._opened()
+        return self._offset
+
+    def get(self, key: bytes, /) -> bytes | None:
+        return self._opened().get(key)
+
+    def get_many(self, keys: Sequence[bytes], /) -> list[bytes | None]:
+        return list(map(self._opened().get, keys))
+
+    def scan(self, start: bytes = b"", end: bytes | None = None, /) -> Iterator[tuple[bytes, bytes]]:
+        data = self._opened()
+        rows = self._rows(data, self._keys(data, start, end))
+        self._scans.add(rows)
+        return rows
+
+    def apply(self, changes: Sequence[Change], /, *, changelog_offset: int) -> None:
+        data = self._opened()
+        if self._offset is not None and changelog_offset < self._offset:
+            name = f"{self.table}/{self.partition}"
+            raise ValueError(f"{name}: changelog offset {changelog_offset} is below the store's, {self._offset}")
+        latest = dict(changes)
+        if self._scans:
+            data = self._data = data.copy()
+            self._scans.clear()
+        size = len(data)
+        deleted = [key for key, value in latest.items() if value is None] if None in latest.values() else ()
+        data.update(latest)  # type: ignore[arg-type]  # a None stays for the moment of the next two lines only
+        for key in deleted:
+            del data[key]
+        if deleted or len(data) != size:
+            self._ordered = None
+        self._offset = changelog_offset
+
+    def close(self) -> None:
+        self._data = None
+        self._ordered = None
+        if self._backend is not None:
+            self._backend.forget(self)
+
+    def _opened(self) -> dict[bytes, bytes]:
+        if self._data is None:
+            raise StoreClosed(f"the memory store of {self.table}/{self.partition} is closed")
+        return self._data
+
+    def _keys(self, data: dict[bytes, bytes], start: bytes, end: bytes | None) -> Sequence[bytes]:
+        if self._ordered is None:
+            if start or end is not None:  # sorting what is asked for costs less than sorting all
+                return sorted(key for key in data if start <= key and (end is None or key < end))
+            self._ordered = sorted(data)
+        ordered = self._ordered
+        if not start and end is None:
+            return ordered
+        return ordered[bisect_left(ordered, start) : len(ordered) if end is None else bisect_left(ordered, end)]
+
+    def _rows(self, data: dict[bytes, bytes], keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        for key in keys:
+            if self._data is None:
+                break
+            yield key, data[key]
+        self._opened()

@@ -1,0 +1,350 @@
+"""Every setting: one table, and how a value is found for each.
+
+The environment wins over the argument, which wins over the default.  A variable has the setting's name in upper case
+unless the table says otherwise, behind `env_prefix`.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: RUF009  `_s` is dataclasses.field with our metadata
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, timedelta, tzinfo
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from faust_core import _parse as p
+from faust_core._options import NO_ENV as _NO_ENV
+from faust_core._options import gather
+from faust_core.errors import ConfigError
+
+__all__ = ["ProcessingGuarantee", "Settings", "seconds"]
+
+
+class ProcessingGuarantee(StrEnum):
+    """How often an event may change the application's results when a worker fails."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    EXACTLY_ONCE = "exactly_once"
+
+
+def _s(
+    default: Any,
+    parse: p.Parser,
+    doc: str = "",
+    *,
+    env: str = "",
+    also: tuple[str, ...] = (),
+    effect: bool = True,
+) -> Any:
+    """Describe a setting.
+
+    Args:
+        default: None may also mean that it follows from other settings; `doc` says how.
+        env: the variable that sets it, where it is not the name in upper case; `_NO_ENV` for none.
+        also: more variables, that take no prefix.
+        effect: False for settings of the original that need no equivalent here.
+    """
+    metadata = {"parse": parse, "doc": doc, "env": env, "also": also, "effect": effect}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+_obj = p.any_value
+_sec, _pos_sec = p.seconds(), p.seconds(above_zero=True)
+_int0, _int1 = p.integer(0), p.integer(1)
+
+
+def _not_text(value: Any) -> Any:
+    if isinstance(value, (str, bytes, int, float)):
+        raise ValueError("an object such as faust.SASLCredentials, faust.SSLCredentials or an ssl.SSLContext")
+    return value
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Settings:
+    """The settings of one application, checked; immutable.  Make it by `from_options`.  Durations are in seconds.
+
+    Attributes:
+        name: the application's id as given, without its version.
+        explicit: the settings that an argument or the environment has set.
+        ignored: those of them that are accepted for the sake of existing applications and have no effect here.
+    """
+
+    name: str
+    explicit: frozenset[str] = frozenset()
+    ignored: tuple[str, ...] = ()
+
+    # Common
+    autodiscover: Any = _s(False, _obj, "modules to import at start: True, their names, or a function", env=_NO_ENV)
+    datadir: Path = _s(None, p.directory, "where local state is kept; {name}-data", env="APP_DATADIR",
+                       also=("FAUST_DATADIR", "F_DATADIR"))  # fmt: skip
+    tabledir: Path = _s(None, p.directory, "where tables are kept; {datadir}/v{version}/tables", env="APP_TABLEDIR")
+    debug: bool = _s(False, p.boolean, "more checks, more pages", env="APP_DEBUG", also=("FAUST_DEBUG", "F_DEBUG"))
+    env_prefix: str = _s("", p.text, "before the name of every variable", env="APP_ENV_PREFIX")
+    id_format: str = _s("{id}-v{self.version}", p.text, "the id of versions above 1", env="APP_ID_FORMAT")
+    origin: str | None = _s(None, p.text, "the package that `autodiscover` begins with", env=_NO_ENV)
+    timezone: tzinfo = _s(UTC, p.time_zone, "the time zone of cron expressions")
+    version: int = _s(1, _int1, "part of the id from 2 on: a new version begins with empty tables", env="APP_VERSION")
+    cython_optimizations: bool = _s(False, p.boolean, effect=False)
+    blocking_timeout: float | None = _s(None, _sec, "report an event loop that is blocked for so long",
+                                        also=("FAUST_BLOCKING_TIMEOUT", "F_BLOCKING_TIMEOUT"))  # fmt: skip
+    broker: tuple[str, ...] = _s(("kafka://localhost:9092",), p.broker_urls, "URLs of brokers", env="BROKER_URL")
+    broker_credentials: Any = _s(None, _not_text, "how to prove to the broker who we are")
+    ssl_context: Any = _s(None, _not_text, "an ssl.SSLContext for outgoing connections", env=_NO_ENV)
+    logging_config: Mapping[str, Any] | None = _s(None, p.mapping, "for logging.config.dictConfig", env=_NO_ENV)
+    loghandlers: tuple[Any, ...] = _s((), p.sequence, "more log handlers", env=_NO_ENV)
+    processing_guarantee: ProcessingGuarantee = _s(ProcessingGuarantee.AT_LEAST_ONCE,
+                                                   p.members_of(ProcessingGuarantee))  # fmt: skip
+    store: str = _s("memory://", p.text, "where tables are kept", env="APP_STORE")
+    cache: str = _s("memory://", p.text, "where web pages are cached", env="CACHE_URL")
+    rack: str | None = _s(None, p.text, "standbys prefer another rack than the owner's", env="APP_RACK")
+    shutdown_timeout: float = _s(30.0, _sec, "to finish what is in flight", env="APP_SHUTDOWN_TIMEOUT")
+
+    # Errors
+    on_error: str = _s("dead_letter", p.choice("dead_letter", "retry", "skip", "crash"),
+                       "what becomes of an event whose agent raised", env="APP_ON_ERROR")  # fmt: skip
+    error_retries: int = _s(3, _int0, "tries of policy `retry` before the dead letter", env="APP_ERROR_RETRIES")
+    error_retry_backoff: float = _s(0.1, _sec, "before the first retry; doubles", env="APP_ERROR_RETRY_BACKOFF")
+    on_decode_error: str = _s("dead_letter", p.choice("dead_letter", "skip", "raise"),
+                              "what becomes of a record that cannot be decoded", env="APP_ON_DECODE_ERROR")  # fmt: skip
+    dead_letter_topic: str = _s(None, p.text, "{id}-dead-letter", env="APP_DEAD_LETTER_TOPIC")
+    stuck_agent_timeout: float = _s(60.0, _pos_sec, "an agent without progress is stuck", env="APP_STUCK_AGENT_TIMEOUT")
+    stuck_agent_policy: str = _s("report", p.choice("report", "give_up"), "`give_up`: its partitions go to others",
+                                 env="APP_STUCK_AGENT_POLICY")  # fmt: skip
+
+    # Agents
+    agent_supervisor: Any = _s(None, _obj, "how agents are restarted: see `on_error`", effect=False)
+
+    # Broker
+    broker_consumer: tuple[str, ...] = _s(None, p.broker_urls, "for consumers; `broker`", env="BROKER_CONSUMER_URL")
+    broker_producer: tuple[str, ...] = _s(None, p.broker_urls, "for producers; `broker`", env="BROKER_PRODUCER_URL")
+    broker_api_version: str = _s("auto", p.text, effect=False)
+    broker_check_crcs: bool = _s(True, p.boolean, effect=False)
+    broker_client_id: str = _s("faust", p.text, "names this client in the broker's log")
+    broker_commit_every: int = _s(1_000_000, _int1, "events between checkpoints, at most")
+    broker_commit_interval: float = _s(2.8, _pos_sec, "between checkpoints; 0.1 s under exactly_once")
+    broker_commit_livelock_soft_timeout: float = _s(300.0, _sec, effect=False)
+    broker_heartbeat_interval: float = _s(3.0, _pos_sec, "between heartbeats")
+    broker_max_poll_interval: float = _s(1000.0, _sec, "see `stuck_agent_timeout`", effect=False)
+    broker_max_poll_records: int | None = _s(None, _int1, effect=False)
+    broker_rebalance_timeout: float = _s(60.0, _pos_sec, "for all members to join")
+    broker_request_timeout: float = _s(90.0, _pos_sec, "for one request")
+    broker_session_timeout: float = _s(60.0, _pos_sec, "without heartbeat, until a worker counts as dead")
+    broker_start_timeout: float = _s(30.0, _pos_sec, "to reach the broker at start", env="APP_BROKER_START_TIMEOUT")
+    transaction_timeout: float = _s(60.0, _pos_sec, "until the broker aborts one", env="APP_TRANSACTION_TIMEOUT")
+
+    # Consumer
+    consumer_api_version: str | None = _s(None, p.text, effect=False)
+    consumer_max_fetch_size: int = _s(1_048_576, _int1, "bytes of one partition in one fetch")
+    consumer_auto_offset_reset: str = _s("earliest", p.choice("earliest", "latest", "none"),
+                                         "where to begin without a committed offset")  # fmt: skip
+    consumer_group_instance_id: str | None = _s(None, p.text, "static membership: a restart moves no partitions")
+    consumer_metadata_max_age_ms: int = _s(300_000, _int0, effect=False)
+    consumer_connections_max_idle_ms: int = _s(540_000, _int0, effect=False)
+    consumer_max_buffered_bytes: int = _s(32 * 1_048_576, _int1, "fetched ahead", env="APP_CONSUMER_MAX_BUFFERED_BYTES")
+    consumer_options: Mapping[str, Any] = _s({}, p.mapping, "settings of the client library itself", env=_NO_ENV)
+    ConsumerScheduler: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+
+    # Serialization
+    key_serializer: Any = _s("raw", _obj, "the codec of keys", env="APP_KEY_SERIALIZER")
+    value_serializer: Any = _s("json", _obj, "the codec of values", env="APP_VALUE_SERIALIZER")
+
+    # Producer
+    producer_acks: int = _s(-1, p.producer_acks, "replicas that confirm: -1 or all, 1, 0")
+    producer_api_version: str | None = _s(None, p.text, effect=False)
+    producer_compression_type: str | None = _s(None, p.choice("none", "gzip", "snappy", "lz4", "zstd"))
+    producer_linger: float = _s(0.005, _sec, "wait for more records before a request")
+    producer_max_batch_size: int = _s(16_384, _int1, effect=False)
+    producer_max_request_size: int = _s(1_000_000, _int1, "bytes of one record or request")
+    producer_partitioner: Any = _s(None, _obj, "function of (key, all, available); murmur2", env=_NO_ENV)
+    producer_request_timeout: float = _s(1200.0, _pos_sec, effect=False)
+    producer_threaded: bool = _s(False, p.boolean, effect=False)
+    producer_metadata_max_age_ms: int = _s(300_000, _int0, effect=False)
+    producer_connections_max_idle_ms: int = _s(540_000, _int0, effect=False)
+    producer_options: Mapping[str, Any] = _s({}, p.mapping, "settings of the client library itself", env=_NO_ENV)
+
+    # RPC
+    reply_create_topic: bool = _s(False, p.boolean, "create the topic for replies", env="APP_REPLY_CREATE_TOPIC")
+    reply_expires: float = _s(86_400.0, _pos_sec, "for how long replies are kept", env="APP_REPLY_EXPIRES")
+    reply_to: str = _s(None, p.text, "the topic for replies; {reply_to_prefix}{uuid}", env=_NO_ENV)
+    reply_to_prefix: str = _s("f-reply-", p.text, env="APP_REPLY_TO_PREFIX")
+
+    # Streams
+    stream_buffer_maxsize: int = _s(4096, _int1, "events waiting, per stream and partition")
+    stream_processing_timeout: float = _s(300.0, _sec, "see `stuck_agent_timeout`", effect=False)
+    stream_publish_on_commit: bool = _s(False, p.boolean, "see `processing_guarantee`", env=_NO_ENV, effect=False)
+    stream_recovery_delay: float = _s(0.0, _sec, effect=False)
+    stream_wait_empty: bool = _s(True, p.boolean, effect=False)
+    stream_ack_cancelled_tasks: bool = _s(False, p.boolean, effect=False)
+    stream_ack_exceptions: bool = _s(False, p.boolean, effect=False)
+    recovery_consistency_check: bool = _s(True, p.boolean, effect=False)
+    store_check_exists: bool = _s(True, p.boolean, effect=False)
+    crash_app_on_aerospike_exception: bool = _s(True, p.boolean, effect=False)
+    aerospike_retries_on_exception: int = _s(60, _int0, effect=False)
+    aerospike_sleep_seconds_between_retries_on_exception: float = _s(1.0, _sec, effect=False)
+
+    # Tables
+    table_cleanup_interval: float = _s(30.0, _pos_sec, "between removals of expired windows")
+    table_key_index_size: int = _s(1000, _int1, effect=False)
+    table_standby_replicas: int = _s(1, _int0, "warm copies of each table partition on other workers")
+    table_cache_size: int = _s(100_000, _int0, "decoded entries per table", env="APP_TABLE_CACHE_SIZE")
+    overlay_max_keys: int = _s(100_000, _int1, "changed keys that bring a checkpoint", env="APP_OVERLAY_MAX_KEYS")
+    acceptable_recovery_lag: int = _s(10_000, _int0, "changelog records that a standby may be behind and take over",
+                                      env="APP_ACCEPTABLE_RECOVERY_LAG")  # fmt: skip
+    max_warmup_replicas: int = _s(2, _int1, "tasks that warm up at a time", env="APP_MAX_WARMUP_REPLICAS")
+    probing_interval: float = _s(600.0, _pos_sec, "between looks at warm-ups", env="APP_PROBING_INTERVAL")
+
+    # Topics
+    topic_allow_declare: bool = _s(True, p.boolean, "create topics that do not exist")
+    topic_disable_leader: bool = _s(False, p.boolean, effect=False)
+    topic_partitions: int = _s(8, _int1, "partitions of topics that are created")
+    topic_replication_factor: int = _s(1, p.integer(-1), "replicas of topics that are created; -1: as the broker says")
+    repartition_topic_prefix_id: bool = _s(False, p.boolean, "put the id before repartition topics' names",
+                                           env="APP_REPARTITION_TOPIC_PREFIX_ID")  # fmt: skip
+
+    # Web
+    web: str = _s("aiohttp://", p.text, effect=False)
+    web_application_options: Mapping[str, Any] = _s({}, p.mapping, env=_NO_ENV, effect=False)
+    web_cors_options: Mapping[str, Any] | None = _s(None, p.mapping, "CORS by path", env=_NO_ENV)
+    web_enabled: bool = _s(True, p.boolean, "serve HTTP", env="APP_WEB_ENABLED")
+    web_stats_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_STATS_ENABLED")
+    web_graph_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_GRAPH_ENABLED")
+    web_router_enabled: bool = _s(True, p.boolean, env="APP_WEB_ROUTER_ENABLED")
+    web_tables_enabled: bool = _s(True, p.boolean, env="APP_WEB_TABLES_ENABLED")
+    web_metrics_enabled: bool = _s(False, p.boolean, env="APP_WEB_METRICS_ENABLED")
+    web_bind: str = _s("127.0.0.1", p.text, "the address to listen on; 0.0.0.0 opens it to all")
+    web_host: str = _s(None, p.text, "under which others reach this worker; the host's name")
+    web_port: int = _s(6066, p.port, also=("FAUST_WEB_PORT", "F_WEB_PORT"))
+    web_in_thread: bool = _s(False, p.boolean, env=_NO_ENV, effect=False)
+    web_ssl_context: Any = _s(None, _not_text, "an ssl.SSLContext", env=_NO_ENV)
+    web_transport: str = _s("tcp://", p.text, "or unix://path", env=_NO_ENV,
+                            also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"))  # fmt: skip
+    canonical_url: str = _s(None, p.text, "http://{web_host}:{web_port}", env="NODE_CANONICAL_URL")
+
+    # Worker
+    worker_redirect_stdouts: bool = _s(False, p.boolean, "what is printed goes to the log")
+    worker_redirect_stdouts_level: Any = _s("WARN", _obj, "at this level")
+
+    # Classes that the original lets one replace
+    Agent: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Event: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Schema: Any = _s(None, _obj, "the schema of topics that have none", env=_NO_ENV)
+    Stream: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Table: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    SetTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    GlobalTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    SetGlobalTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    TableManager: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Serializers: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Worker: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    PartitionAssignor: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    LeaderAssignor: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Router: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Topic: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    HttpClient: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Monitor: Any = _s(None, _obj, "counts and measures", env=_NO_ENV)
+
+    @property
+    def id(self) -> str:
+        """The consumer group, and the beginning of the names of topics: the name, from version 2 on by `id_format`."""
+        return self.id_format.format(id=self.name, self=self) if self.version > 1 else self.name
+
+    @property
+    def exactly_once(self) -> bool:
+        return self.processing_guarantee is ProcessingGuarantee.EXACTLY_ONCE
+
+    @classmethod
+    def from_options(cls, id: str, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:  # noqa: A002
+        """Find the value of every setting.
+
+        An option of None, and a variable that is empty (but for true or false), count as not given.
+
+        Raises:
+            UnknownSetting: an option that does not exist; the message offers the closest name.
+            ConfigError: a value that a setting cannot have; the message says which, from where, and what it may be.
+        """
+        if not id:
+            raise ConfigError(f"an application's id is text that is not empty, not {id!r}")
+        values = gather(_SETTINGS, options, environ)
+        explicit = frozenset(values)
+        settings = cls(
+            name=id,
+            explicit=explicit,
+            ignored=tuple(name for name, f in _SETTINGS.items() if name in explicit and not f.metadata["effect"]),
+            **values,
+        )
+        settings._derive()
+        settings._check()
+        return settings
+
+    def _derive(self) -> None:
+        """Set what follows from other settings."""
+
+        def default(setting: str, value: Any) -> None:
+            if setting not in self.explicit:
+                object.__setattr__(self, setting, value)
+
+        try:
+            app_id = self.id
+        except (KeyError, AttributeError, IndexError, ValueError) as exc:
+            raise ConfigError(f"setting id_format = {self.id_format!r}: use {{id}} and {{self.version}}") from exc
+        if "datadir" in self.explicit:
+            named = str(self.datadir).replace("{conf.name}", self.name).replace("{conf.id}", app_id)
+            object.__setattr__(self, "datadir", Path(named))
+        default("datadir", Path(f"{self.name}-data"))
+        tables = self.tabledir if "tabledir" in self.explicit else Path("tables")
+        object.__setattr__(self, "tabledir", self.datadir / f"v{self.version}" / tables)
+        default("dead_letter_topic", f"{app_id}-dead-letter")
+        default("broker_consumer", self.broker)
+        default("broker_producer", self.broker)
+        if self.exactly_once:
+            default("broker_commit_interval", 0.1)
+        default("reply_to", f"{self.reply_to_prefix}{uuid.uuid4()}")
+        default("web_stats_enabled", self.debug)
+        default("web_graph_enabled", self.debug)
+        default("web_host", socket.gethostname())
+        default("canonical_url", f"http://{self.web_host}:{self.web_port}")
+
+    def _check(self) -> None:
+        """Raise `ConfigError` for settings that do not go together."""
+        if self.broker_session_timeout > self.broker_request_timeout:
+            raise ConfigError(
+                f"broker_session_timeout ({self.broker_session_timeout:g} s) must not be longer than "
+                f"broker_request_timeout ({self.broker_request_timeout:g} s)"
+            )
+        if self.broker_heartbeat_interval >= self.broker_session_timeout:
+            raise ConfigError(
+                f"broker_heartbeat_interval ({self.broker_heartbeat_interval:g} s) must be shorter than "
+                f"broker_session_timeout ({self.broker_session_timeout:g} s): a third of it is usual"
+            )
+        if self.exactly_once and self.producer_acks != -1:
+            raise ConfigError(f"processing_guarantee=exactly_once needs producer_acks=all, not {self.producer_acks}")
+        if self.exactly_once and self.broker_commit_interval >= self.transaction_timeout:
+            raise ConfigError(
+                f"broker_commit_interval ({self.broker_commit_interval:g} s) must be shorter than "
+                f"transaction_timeout ({self.transaction_timeout:g} s) under processing_guarantee=exactly_once"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Settings of {self.name}: {', '.join(sorted(self.explicit)) or 'defaults'}>"
+
+
+def seconds(name: str, value: float | str | timedelta) -> float:
+    """Return a duration in seconds.
+
+    Raises:
+        ConfigError: it is none; names the parameter.
+    """
+    try:
+        return _sec(value)  # type: ignore[no-any-return]  # parsers return what their setting holds
+    except ValueError as exc:
+        raise ConfigError(f"{name} = {value!r} is not possible: give {exc}") from None
+
+
+_SETTINGS: Final = {f.name: f for f in fields(Settings) if "parse" in f.metadata}

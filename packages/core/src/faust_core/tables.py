@@ -1,0 +1,448 @@
+"""Tables: sharded dicts whose every change is also a record in a changelog topic.
+
+A table partition is three layers over a store: `dirty` (changed since the last checkpoint), `staged` (in
+the checkpoint that is under way), a bounded cache of decoded values, then the bytes in the store.
+A key that changes fifty times between two checkpoints is encoded, logged and stored once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from faust_core._context import current_claim
+from faust_core.codecs import decoder_of, encoder_of
+from faust_core.errors import ConfigError, DecodeError, EncodeError, FencedError, NoCurrentEvent, PartitionsMismatch
+from faust_core.protocols.store import Change, Store
+from faust_core.protocols.transport import TopicSpec
+from faust_core.records import TopicPartition
+from faust_core.registry import codec as find_codec
+
+if TYPE_CHECKING:
+    from faust_core.protocols.app import AppProtocol as App
+    from faust_core.windows import Window, WindowedTable
+
+__all__ = ["Table", "TablePartition"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+DELETED: Any = object()
+MISSING: Any = object()
+
+
+class TableCodec:
+    """How a table's keys and values stand in its changelog and its store."""
+
+    __slots__ = (
+        "_decode_key",
+        "_decode_value",
+        "_encode_errors",
+        "_key_errors",
+        "_name",
+        "_value_errors",
+        "_write_key",
+        "_write_value",
+    )
+
+    def __init__(self, name: str, key: tuple[str, Any], value: tuple[str, Any]) -> None:
+        key_codec, value_codec = find_codec(*key), find_codec(*value)
+        self._name = name
+        self._decode_key, self._key_errors = decoder_of(key_codec)
+        self._decode_value, self._value_errors = decoder_of(value_codec)
+        self._write_key, key_errors = encoder_of(key_codec)
+        self._write_value, value_errors = encoder_of(value_codec)
+        self._encode_errors = (*key_errors, *value_errors)
+
+    def encode_key(self, key: Any) -> bytes:
+        try:
+            return self._write_key(key)
+        except self._encode_errors as exc:
+            raise EncodeError(f"table {self._name!r} cannot write the key {key!r}: {exc}") from exc
+
+    def encode_value(self, value: Any) -> bytes:
+        try:
+            return self._write_value(value)
+        except self._encode_errors as exc:
+            raise EncodeError(f"table {self._name!r} cannot write a {type(value).__name__}: {exc}") from exc
+
+    def decode_key(self, data: bytes) -> Any:
+        try:
+            return hashable(self._decode_key(data))
+        except self._key_errors as exc:
+            raise DecodeError(f"table {self._name!r} holds a key that is not what key_type says: {exc}") from exc
+
+    def decode_value(self, data: bytes) -> Any:
+        try:
+            return self._decode_value(data)
+        except self._value_errors as exc:
+            raise DecodeError(f"table {self._name!r} holds a value that is not what value_type says: {exc}") from exc
+
+
+def hashable(key: Any) -> Any:
+    """Return a decoded key as a dict takes it: JSON has lists where keys had tuples."""
+    return tuple(hashable(part) for part in key) if isinstance(key, list) else key
+
+
+class TablePartition:
+    """One partition of a table on the worker that owns it.  The event loop's thread alone calls it."""
+
+    __slots__ = (
+        "_cache_size",
+        "_closed",
+        "_old",
+        "_young",
+        "changelog",
+        "codec",
+        "dirty",
+        "on_change",
+        "staged",
+        "store",
+        "table",
+    )
+
+    def __init__(
+        self, table: Table[Any, Any], store: Store, codec: TableCodec, changelog: TopicPartition, cache_size: int
+    ) -> None:
+        self.table = table
+        self.store = store
+        self.codec = codec
+        self.changelog = changelog
+        self.dirty: dict[Any, Any] = {}
+        self.staged: dict[Any, Any] = {}
+        # Two generations: when the young one is full it becomes the old one.  Bounded, and no bookkeeping per read.
+        self._young: dict[Any, Any] = {}
+        self._old: dict[Any, Any] = {}
+        self._cache_size = max(1, cache_size // 2)
+        self._closed = False
+
+    def get(self, key: Any) -> Any:
+        """Return the value of `key`, or `MISSING`."""
+        value = self.dirty.get(key, MISSING)
+        if value is MISSING:
+            value = self.settled(key)
+        return MISSING if value is DELETED else value
+
+    def settled(self, key: Any) -> Any:
+        """Look below the uncommitted changes."""
+        for layer in (self.staged, self._young):
+            value = layer.get(key, MISSING)
+            if value is not MISSING:
+                return value
+        value = self._old.get(key, MISSING)
+        if value is MISSING:
+            data = self.store.get(self.codec.encode_key(key))
+            if data is None:
+                return MISSING
+            value = self.codec.decode_value(data)
+        self._remember(key, value)
+        return value
+
+    def _remember(self, key: Any, value: Any) -> None:
+        self._young[key] = value
+        if len(self._young) >= self._cache_size:
+            self._old = self._young
+            self._young = {}
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Yield decoded keys and values, uncommitted changes included, in no particular order."""
+        over = {**self.staged, **self.dirty}
+        for key_bytes, value_bytes in self.store.scan():
+            key = self.codec.decode_key(key_bytes)
+            if key not in over:
+                yield key, self.codec.decode_value(value_bytes)
+        for key, value in over.items():
+            if value is not DELETED:
+                yield key, value
+
+    # -- the checkpoint's side
+
+    def stage(self) -> list[Change]:
+        """Move the uncommitted changes into the checkpoint, and return them as bytes."""
+        if self.dirty:
+            self.staged = {**self.staged, **self.dirty} if self.staged else self.dirty
+            self.dirty = {}
+        encode_key, encode_value = self.codec.encode_key, self.codec.encode_value
+        return [
+            (encode_key(key), None if value is DELETED else encode_value(value)) for key, value in self.staged.items()
+        ]
+
+    def unstage(self) -> None:
+        """The checkpoint did not come about: its changes are uncommitted again."""
+        if self.staged:
+            self.staged.update(self.dirty)
+            self.dirty = self.staged
+            self.staged = {}
+
+    def settle(self) -> None:
+        """The checkpoint's changes are in the store."""
+        staged, self.staged = self.staged, {}
+        if len(staged) > self._cache_size:
+            self._young, self._old = {}, {}
+            return
+        for key, value in staged.items():
+            self._old.pop(key, None)
+            if value is DELETED:
+                self._young.pop(key, None)
+            else:
+                self._young[key] = value
+        if len(self._young) >= self._cache_size:
+            self._old, self._young = self._young, {}
+
+    def discard(self) -> None:
+        """Forget what is not committed."""
+        self.dirty = {}
+        self.staged = {}
+
+    def forget_cache(self) -> None:
+        self._young, self._old = {}, {}
+
+    def close(self) -> None:
+        self.discard()
+        self.forget_cache()
+        if not self._closed:
+            self._closed = True
+            self.store.close()
+
+
+class Table(MutableMapping[K, V], Generic[K, V]):
+    """A dict that survives: sharded over the workers like its topic, durable by its changelog.
+
+    In a stream's body it is the event's partition.  Elsewhere it can be read only, and shows the
+    partitions of this worker.  A value changed in place is not noticed: assign it again.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        name: str,
+        *,
+        default: Callable[[], V] | None = None,
+        key_type: type[K] | None = None,
+        value_type: type[V] | None = None,
+        key_serializer: str | None = None,
+        value_serializer: str | None = None,
+        partitions: int | None = None,
+        help: str | None = None,  # noqa: A002  the name that applications use
+        extra_topic_configs: Mapping[str, Any] | None = None,
+        on_recover: Callable[[], Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        window: Window | None = None,
+    ) -> None:
+        if default is not None and not callable(default):
+            raise ConfigError(f"table {name!r}: default= is a function such as int, not {default!r}")
+        self.app = app
+        self.name = name
+        self.default = default
+        self.key_type = key_type
+        self.value_type = value_type
+        self.partitions = partitions
+        self.help = help or ""
+        self.options = dict(options or {})
+        self.extra_topic_configs = dict(extra_topic_configs or {})
+        self.window = window
+        self._on_recover: list[Callable[[], Any]] = [on_recover] if on_recover else []
+        self._parts: dict[int, TablePartition] = {}
+        self._codec_spec = (
+            (key_serializer or getattr(key_type, "__faust_serializer__", None) or "json", key_type),
+            (value_serializer or getattr(value_type, "__faust_serializer__", None) or "json", value_type),
+        )
+        self.codec = TableCodec(name, *self._codec_spec)
+        if not name or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
+            raise ConfigError(
+                f"table name {name!r}: letters, digits, '.', '_' and '-', as it is part of a topic's name"
+            )
+
+    @property
+    def changelog_topic_name(self) -> str:
+        return f"{self.app.conf.id}-{self.name}-changelog"
+
+    def changelog_spec(self, partitions: int) -> TopicSpec:
+        """Describe the changelog topic as it shall be created."""
+        config = {"cleanup.policy": "compact"}
+        if self.window is not None and self.window.expires is not None:
+            config = {"cleanup.policy": "compact,delete", "retention.ms": str(int(self.window.expires * 1000))}
+        config.update({key: str(value) for key, value in self.extra_topic_configs.items()})
+        return TopicSpec(self.changelog_topic_name, partitions, self.app.conf.topic_replication_factor, config)
+
+    # -- the engine's side
+
+    def open_partition(self, partition: int, store: Store, cache_size: int) -> TablePartition:
+        return TablePartition(self, store, self.codec, TopicPartition(self.changelog_topic_name, partition), cache_size)
+
+    def attach(self, partition: int, part: TablePartition) -> None:
+        """A partition is this worker's, restored and ready."""
+        self._parts[partition] = part
+
+    def detach(self, partition: int) -> None:
+        self._parts.pop(partition, None)
+
+    def on_recover(self, function: Callable[[], Any]) -> Callable[[], Any]:
+        """Call `function` (which may be async) when this worker's partitions of the table are restored."""
+        self._on_recover.append(function)
+        return function
+
+    @property
+    def recover_callbacks(self) -> Iterable[Callable[[], Any]]:
+        return tuple(self._on_recover)
+
+    # -- the user's side
+
+    def current_partition(self, *, change: bool = False) -> TablePartition:
+        """Return the partition of the event in hand."""
+        claim = current_claim.get()
+        if claim is None:
+            raise NoCurrentEvent(
+                f"table {self.name!r} was changed outside of a stream: only inside `async for … in stream` is it known "
+                "which partition a key belongs to. Send to an agent that makes the change"
+            )
+        if claim.task.closed:
+            raise FencedError(
+                f"table {self.name!r}: {claim.tp} was taken away from this worker; the event is repeated elsewhere"
+            )
+        part = claim.task.open_tables.get(self.name)
+        if part is None:
+            raise PartitionsMismatch(claim.task.describe_missing_table(self.name))
+        if change:
+            claim.wrote = claim.index
+        return part
+
+    def __getitem__(self, key: K) -> V:
+        claim = current_claim.get()
+        if claim is None:
+            value = self._find(key)
+        else:
+            part = claim.task.open_tables.get(self.name) or self.current_partition()
+            value = part.dirty.get(key, MISSING)
+            if value is MISSING:
+                value = part.settled(key)
+        if value is MISSING or value is DELETED:
+            if self.default is None:
+                raise KeyError(key)
+            return self.default()
+        return value  # type: ignore[no-any-return]  # layers hold decoded values of V
+
+    def _find(self, key: K) -> Any:
+        for part in self._parts.values():
+            value = part.get(key)
+            if value is not MISSING:
+                return value
+        return MISSING
+
+    def __setitem__(self, key: K, value: V) -> None:
+        claim = current_claim.get()
+        part = claim.task.open_tables.get(self.name) if claim is not None else None
+        if claim is None or part is None:
+            part = self.current_partition(change=True)
+        else:
+            claim.wrote = claim.index
+        part.dirty[key] = value
+
+    def __delitem__(self, key: K) -> None:
+        part = self.current_partition(change=True)
+        if part.get(key) is MISSING:
+            raise KeyError(key)
+        part.dirty[key] = DELETED
+
+    def __contains__(self, key: object) -> bool:
+        if current_claim.get() is None:
+            return self._find(key) is not MISSING  # type: ignore[arg-type]  # any object may be asked for
+        return self.current_partition().get(key) is not MISSING
+
+    def _visible(self) -> Iterable[TablePartition]:
+        return [self.current_partition()] if current_claim.get() is not None else list(self._parts.values())
+
+    def __iter__(self) -> Iterator[K]:
+        for part in self._visible():
+            for key, _ in part.items():  # noqa: PERF102  not a dict
+                yield key
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def items(self) -> Any:
+        """Return keys and values of this worker's partitions (of the event's partition inside a stream)."""
+        return TableItems(self)
+
+    def iterate_items(self) -> Iterator[tuple[K, V]]:
+        for part in self._visible():
+            yield from part.items()
+
+    def clear(self) -> None:
+        part = self.current_partition(change=True)
+        for key, _ in list(part.items()):
+            part.dirty[key] = DELETED
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """Return the value of `key`, or `default`; the table's own default is not used."""
+        value = self.current_partition().get(key) if current_claim.get() is not None else self._find(key)
+        return default if value is MISSING or value is DELETED else value
+
+    def pop(self, key: K, default: Any = MISSING) -> Any:
+        part = self.current_partition(change=True)
+        value = part.get(key)
+        if value is MISSING:
+            if default is MISSING:
+                raise KeyError(key)
+            return default
+        part.dirty[key] = DELETED
+        return value
+
+    # -- windows
+
+    def tumbling(
+        self,
+        size: float | dt.timedelta,
+        expires: float | dt.timedelta | None = None,
+        key_index: bool = False,
+    ) -> WindowedTable[K, V]:
+        """Return this table split into windows of `size` that follow each other.
+
+        Args:
+            size: seconds, or a timedelta.
+            expires: how long a window is kept after its end, in stream time; for ever where None.
+        """
+        from faust_core.windows import TumblingWindow  # noqa: PLC0415  windows stand on tables
+
+        return self.using_window(TumblingWindow(size, expires), key_index=key_index)
+
+    def hopping(
+        self,
+        size: float | dt.timedelta,
+        step: float | dt.timedelta,
+        expires: float | dt.timedelta | None = None,
+        key_index: bool = False,
+    ) -> WindowedTable[K, V]:
+        """Return this table split into windows of `size` that begin every `step`; they overlap."""
+        from faust_core.windows import HoppingWindow  # noqa: PLC0415
+
+        return self.using_window(HoppingWindow(size, step, expires), key_index=key_index)
+
+    def using_window(self, window: Window, *, key_index: bool = False) -> WindowedTable[K, V]:  # noqa: ARG002  the index is always kept
+        from faust_core.windows import WindowedTable  # noqa: PLC0415
+
+        self.window = window
+        return WindowedTable(self, window)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return f"<Table: {self.name}>"
+
+
+class TableItems:
+    """`table.items()`: iterable any number of times, each time anew."""
+
+    def __init__(self, table: Table[Any, Any]) -> None:
+        self._table = table
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return self._table.iterate_items()
+
+    def __len__(self) -> int:
+        return len(self._table)

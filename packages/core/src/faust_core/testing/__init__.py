@@ -1,0 +1,1 @@
+"""What applications and plug-ins are tested with.  Nothing that runs in production imports it."""

@@ -1,0 +1,190 @@
+"""Membership by librdkafka's own consumer group: the strategy `range`, no plans, nothing but one client library."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Consumer as Client
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Position
+
+from faust_core.errors import FencedError, RetriableTransportError, TransportError
+from faust_core.protocols.transport import Assignment, GroupMetadata, Membership, RebalanceListener
+from faust_core.records import TopicPartition
+from faust_transport_kafka import group_metadata
+from faust_transport_kafka._errors import all_brokers_down, refused, translate
+from faust_transport_kafka._logging import Reachability
+from faust_transport_kafka.admin import reach
+from faust_transport_kafka.committed import CommittedOffsets
+from faust_transport_kafka.config import ClientConfig
+
+__all__ = ["PlainMembership"]
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 0.1
+
+
+class PlainMembership:
+    """A `Membership` whose partitions librdkafka's `range` strategy deals out; assignments carry no plan.
+
+    The member reads nothing: it takes its partitions, and the data plane reads them.  A thread of its own polls
+    it, so blocked user code costs no session.  `on_rebalance_started` is not called where nothing was owned.
+    """
+
+    def __init__(self, config: ClientConfig, group_id: str) -> None:
+        self._config = config
+        self._group_id = group_id
+        self._reach = Reachability(f"group {group_id}", config.brokers)
+        self._loop = asyncio.get_running_loop()
+        self._committed = CommittedOffsets(config, group_id)
+        self._commits = ThreadPoolExecutor(1, f"faust-commit-{group_id}")
+        self._identity = GroupMetadata(group_id, group_metadata.NO_GENERATION, "", config.context.instance_id)
+        self._settled = False
+        self._left = False
+        self._topics: list[str] = []
+        self._listener: RebalanceListener | None = None
+        self._client: Client | None = None
+        self._thread: threading.Thread | None = None
+
+    async def join(self, topics: Collection[str], listener: RebalanceListener, /) -> None:
+        if self._left:
+            raise TransportError(f"group {self._group_id} was left: make a new membership")
+        self._listener = listener
+        self._topics = sorted(topics)
+        if self._client is None:
+            await reach(self._config)
+            group_metadata.check_layout()
+            client = Client(self._config.member(self._config.context.client_id, self._group_id, self._on_error))
+            self._client = client
+            self._subscribe(client)
+            self._thread = threading.Thread(
+                target=self._work, args=(client,), name=f"faust-group-{self._group_id}", daemon=True
+            )
+            self._thread.start()
+        else:
+            self._subscribe(self._client)
+
+    def rejoin(self) -> None:
+        if self._client is not None and not self._left:
+            self._client.unsubscribe()
+            self._subscribe(self._client)
+
+    def metadata(self) -> GroupMetadata:
+        return self._identity
+
+    async def commit(self, offsets: Mapping[TopicPartition, int], /) -> None:
+        if not offsets:
+            return
+        client = self._client
+        if client is None or self._left or self._identity.generation == group_metadata.NO_GENERATION:
+            raise FencedError(f"this worker is not a member of group {self._group_id}: nothing was committed")
+        if not self._settled:
+            raise RetriableTransportError(f"group {self._group_id} is rebalancing: nothing was committed")
+        positions = [Position(*tp, offset) for tp, offset in offsets.items()]
+        try:
+            await self._loop.run_in_executor(self._commits, _commit, client, positions)
+        except KafkaException as exc:
+            raise translate(exc, f"cannot commit {len(offsets)} offsets in group {self._group_id}") from exc
+
+    async def committed(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int | None]:
+        return await self._committed.read(partitions)
+
+    async def leave(self) -> None:
+        if self._left:
+            return
+        self._left = True
+        self._settled = False
+        if self._thread is not None:
+            await self._loop.run_in_executor(None, self._thread.join)
+        self._commits.shutdown(wait=False)
+        await self._committed.aclose()
+
+    # -- on the thread ------------------------------------------------------------------------------------
+
+    def _subscribe(self, client: Client) -> None:
+        client.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def _work(self, client: Client) -> None:
+        while not self._left:
+            try:
+                message = client.poll(SLICE_S)
+            except KafkaException as exc:
+                log.error("group %s: %s", self._group_id, exc)
+                continue
+            error = None if message is None else message.error()
+            if error is not None:
+                log.warning("group %s: %s", self._group_id, error.str())
+        client.close()
+
+    def _on_assign(self, client: Client, partitions: list[Position]) -> None:
+        client.assign([])  # taken, but not to be read by this client
+        if self._left:
+            return
+        self._reach.found()
+        identity = group_metadata.decode(client.consumer_group_metadata())
+        mine = frozenset(TopicPartition(position.topic, position.partition) for position in partitions)
+
+        async def assigned() -> None:
+            assert self._listener is not None
+            self._identity = identity
+            self._settled = True
+            await self._listener.on_assigned(Assignment(identity, mine, None))
+
+        self._tell("on_assigned", assigned)
+
+    def _on_revoke(self, client: Client, _partitions: list[Position]) -> None:
+        async def started() -> None:
+            assert self._listener is not None
+            try:
+                await self._listener.on_rebalance_started()
+            finally:
+                self._settled = False
+
+        if not self._left:
+            self._tell("on_rebalance_started", started)
+        client.unassign()
+
+    def _on_lost(self, client: Client, _partitions: list[Position]) -> None:
+        reason = f"member {self._identity.member_id} is no longer part of group {self._group_id}"
+
+        async def gone() -> None:
+            assert self._listener is not None
+            self._identity = GroupMetadata(
+                self._group_id, group_metadata.NO_GENERATION, "", self._config.context.instance_id
+            )
+            self._settled = False
+            await self._listener.on_lost(reason)
+
+        client.unassign()
+        if not self._left:
+            log.warning("%s; joining again", reason)
+            self._tell("on_lost", gone)
+
+    def _tell(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run on the engine's loop and wait; heartbeats go on meanwhile."""
+        try:
+            asyncio.run_coroutine_threadsafe(work(), self._loop).result()
+        except (Exception, CancelledError):
+            log.exception("group %s: the engine failed in %s", self._group_id, what)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if refused(error) or error.fatal():
+            log.error("group %s does not let this worker take part: %s", self._group_id, error.str())
+        elif all_brokers_down(error):
+            self._reach.lost(error.str())
+
+
+def _commit(client: Client, positions: list[Position]) -> None:
+    for answer in client.commit(offsets=positions, asynchronous=False):
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+
+
+if TYPE_CHECKING:
+    _: type[Membership] = PlainMembership

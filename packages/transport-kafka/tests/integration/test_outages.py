@@ -1,0 +1,162 @@
+"""Brokers that are away, refuse us or speak another protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from faust_core.errors import AuthenticationError, RetriableTransportError
+from faust_core.protocols.transport import Credentials, TopicSpec
+from faust_core.records import TopicPartition
+
+from .conftest import Listener, MakeTransport, ToyProtocol, read, unique
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(150)]
+
+
+async def test_nobody_at_the_address_is_a_clear_error_in_time(make_transport: MakeTransport) -> None:
+    transport = make_transport(address="127.0.0.1:9", start_timeout_s=2.0)
+    began = time.monotonic()
+    with pytest.raises(RetriableTransportError, match=r"127\.0\.0\.1:9 within 2 s.*refused"):
+        await transport.check()
+    with pytest.raises(RetriableTransportError, match=r"127\.0\.0\.1:9"):
+        await transport.membership("group", ToyProtocol()).join(["topic"], Listener())
+    assert time.monotonic() - began < 8
+
+
+async def test_a_reachable_broker_passes_the_check(make_transport: MakeTransport) -> None:
+    await make_transport().check()
+
+
+async def test_tls_against_a_plain_port_is_a_clear_error(make_transport: MakeTransport) -> None:
+    transport = make_transport(credentials=Credentials(tls=True), start_timeout_s=5.0)
+    with pytest.raises(AuthenticationError, match="SSL"):
+        await transport.check()
+
+
+async def test_sasl_against_a_plain_port_is_a_clear_error(make_transport: MakeTransport) -> None:
+    credentials = Credentials(mechanism="PLAIN", username="u", password="hidden")
+    transport = make_transport(credentials=credentials, start_timeout_s=5.0)
+    with pytest.raises((AuthenticationError, RetriableTransportError), match=r"(?i)sasl") as caught:
+        await transport.check()
+    assert "hidden" not in str(caught.value)
+
+
+async def test_everything_waits_for_a_broker_that_is_away(
+    own_kafka: Any, make_transport: MakeTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = own_kafka()
+    transport = make_transport(address=broker.bootstrap)
+    topic, listener = "outage", Listener()
+    await transport.admin().create_topics([TopicSpec(topic, 1)])
+    tp = TopicPartition(topic, 0)
+    member = transport.membership("group", ToyProtocol())
+    await member.join([topic], listener)
+    await listener.until(lambda seen: seen.owned == 1)
+    producer, consumer = transport.producer(), transport.consumer(name="test")
+    transactional = transport.transactional_producer(unique("tx"))
+    await transactional.begin()
+    await consumer.assign({tp: 0})
+    producer.send(topic, b"before")
+    await producer.flush()
+    assert [batch.values[0] for batch in await read(consumer, 1)] == [b"before"]
+
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    await asyncio.to_thread(broker.kill)
+    producer.send(topic, b"during")
+    transactional.send(topic, b"in a transaction")
+    flushing = asyncio.create_task(producer.flush())
+    committing = asyncio.create_task(transactional.commit({tp: 1}, member.metadata()))
+    down = time.monotonic()
+    while time.monotonic() - down < 20:
+        assert await consumer.poll(max_records=10, timeout_s=0.5) == []
+    with pytest.raises(RetriableTransportError):
+        await member.commit({tp: 1})
+    assert not flushing.done()
+    assert not committing.done()
+    lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(lines) < 40, [record.getMessage() for record in lines]
+
+    await asyncio.to_thread(broker.start)
+    async with asyncio.timeout(30):
+        await flushing
+        await committing
+    records = await read(consumer, 2)
+    assert {value for batch in records for value in batch.values} == {b"during", b"in a transaction"}
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await member.commit({tp: 2})
+                break
+            except RetriableTransportError:
+                await asyncio.sleep(0.1)
+    assert await member.committed([tp]) == {tp: 2}
+    assert listener.losses == []
+
+
+async def test_a_network_that_swallows_everything_is_survived(
+    own_kafka: Any, tcp_proxy: Any, make_transport: MakeTransport
+) -> None:
+    proxy = tcp_proxy()
+    own_kafka(proxies=[proxy])
+    transport = make_transport(address=proxy.address)
+    topic, listener = "swallowed", Listener()
+    await transport.admin().create_topics([TopicSpec(topic, 1)])
+    tp = TopicPartition(topic, 0)
+    member = transport.membership("group", ToyProtocol())
+    await member.join([topic], listener)
+    await listener.until(lambda seen: seen.owned == 1)
+    await asyncio.to_thread(proxy.black_hole)
+    await asyncio.sleep(12)  # the session time-out is 6 s
+    await asyncio.to_thread(proxy.heal)
+    await listener.until(lambda seen: seen.events[-2:] == ["lost", "assigned"], within_s=30)
+    await member.commit({tp: 2})
+
+
+JAAS = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    'username="admin" password="admin-secret" user_admin="admin-secret" user_worker="worker-secret";'
+)
+
+
+async def test_credentials_are_used_by_both_client_libraries(own_kafka: Any, make_transport: MakeTransport) -> None:
+    broker = own_kafka(
+        settings={
+            "listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            "listener.name.plaintext.plain.sasl.jaas.config": JAAS,
+        }
+    )
+    good = Credentials(mechanism="PLAIN", username="worker", password="worker-secret")
+    transport = make_transport(address=broker.bootstrap, credentials=good)
+    await transport.check()
+    topic, listener = "secured", Listener()
+    await transport.admin().create_topics([TopicSpec(topic, 1)])
+    member = transport.membership("group", ToyProtocol())
+    await member.join([topic], listener)
+    await listener.until(lambda seen: seen.owned == 1)
+    await member.commit({TopicPartition(topic, 0): 1})
+    producer = transport.producer()
+    producer.send(topic, b"x")
+    await producer.flush()
+
+    bad = Credentials(mechanism="PLAIN", username="worker", password="wr0ng")
+    stranger = make_transport(address=broker.bootstrap, credentials=bad)
+    with pytest.raises(AuthenticationError, match="credentials") as caught:
+        await stranger.check()
+    assert "wr0ng" not in str(caught.value)
+    with pytest.raises(AuthenticationError):
+        await stranger.membership("group", ToyProtocol()).join([topic], listener)
+    writer, reader = stranger.producer(), stranger.consumer(name="test")
+    writer.send(topic, b"x")
+    with pytest.raises(AuthenticationError):
+        await writer.flush()
+    await reader.assign({TopicPartition(topic, 0): 0})
+    with pytest.raises(AuthenticationError):
+        await reader.poll(max_records=1, timeout_s=10)

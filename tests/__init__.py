@@ -1,0 +1,1 @@
+"""What crosses packages: services for tests, end-to-end, examples, packaging, typing."""

@@ -1,0 +1,1 @@
+"""What is published: wheels that install alone."""

@@ -1,0 +1,91 @@
+"""Every wheel can be published, and works where nothing but its declared dependencies is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.distributions import DISTRIBUTIONS, CleanEnvironment, Distribution
+
+MakeEnvironment = Callable[..., CleanEnvironment]
+
+each = pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda distribution: distribution.name)
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+root = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(root.__path__, root.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+
+LOAD_ENTRY_POINTS = """
+import importlib.metadata, sys
+for point in importlib.metadata.distribution(sys.argv[1]).entry_points:
+    point.load()
+"""
+
+SHOW_VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]), end='')"
+
+HAS_IMPORT_EFFECTS = """
+import os, sys, threading
+before = (dict(os.environ), list(sys.argv), threading.active_count())
+__import__(sys.argv[1])
+assert before == (dict(os.environ), list(sys.argv), threading.active_count())
+"""
+
+
+@each
+def test_metadata_can_be_published(distribution: Distribution, wheels: Path) -> None:
+    metadata = distribution.wheel(wheels).metadata
+    requirements = metadata.get_all("Requires-Dist", [])
+    assert "file:" not in metadata.as_string()
+    assert not [requirement for requirement in requirements if " @ " in requirement], "a wheel may not name an address"
+    assert metadata["Name"] == distribution.name
+    assert metadata["Version"] == distribution.version
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert str(metadata.get_payload()).strip(), "the README is missing"
+
+
+@each
+def test_a_sibling_is_required_as_a_range(distribution: Distribution, wheels: Path) -> None:
+    siblings = {sibling.name for sibling in DISTRIBUTIONS}
+    for requirement in distribution.wheel(wheels).metadata.get_all("Requires-Dist", []):
+        name = requirement.partition(";")[0].partition("(")[0].split(">")[0].split("<")[0].strip()
+        if name in siblings:
+            assert ">=" in requirement, requirement
+            assert "<" in requirement.replace(">=", ""), requirement
+            assert "==" not in requirement.partition(";")[0], requirement
+
+
+@each
+def test_a_wheel_holds_the_package_with_its_types_and_the_licence(distribution: Distribution, wheels: Path) -> None:
+    names = distribution.wheel(wheels).names
+    info = [name for name in names if ".dist-info/" in name]
+    assert f"{distribution.module}/py.typed" in names
+    assert [name for name in info if name.endswith("LICENSE")]
+    assert {name.split("/")[0] for name in names if name not in info} == {distribution.module}
+    assert not [name for name in names if "/tests/" in name or name.endswith(".pyc")]
+
+
+@each
+def test_a_wheel_works_alone(distribution: Distribution, clean_environment: MakeEnvironment) -> None:
+    environment = clean_environment(distribution.name)
+    environment.run(IMPORT_ALL, distribution.module)
+    environment.run(LOAD_ENTRY_POINTS, distribution.name)
+    environment.run(HAS_IMPORT_EFFECTS, distribution.module)
+    assert environment.run(SHOW_VERSION, distribution.name) == distribution.version
+
+
+def test_the_extras_can_be_installed(clean_environment: MakeEnvironment) -> None:
+    environment = clean_environment("faust-stack[redis,uvloop,yaml]")
+    environment.run("import faust, faust_store_redis, yaml")
+
+
+def test_an_agent_runs_with_core_and_kafka_alone(clean_environment: MakeEnvironment, kafka: str, unique: str) -> None:
+    environment = clean_environment("faust-core", "faust-transport-kafka")
+    if not environment.run("import importlib.util; print(importlib.util.find_spec('faust_core.app') or '', end='')"):
+        pytest.skip("faust_core.app does not exist yet")
+    program = (Path(__file__).parent / "programs" / "agent_on_core_and_kafka.py").read_text()
+    assert environment.run(program, kafka, unique).split() == ["hello", "world"]

@@ -1,0 +1,1 @@
+"""Programs as users write them; mypy reads them, nobody runs them."""
