@@ -11,7 +11,7 @@ from faust_core.errors import ConfigError
 from faust_core.topics import HeadersArg, SentRecord, Topic
 
 if TYPE_CHECKING:
-    from faust_core.protocols.app import AppProtocol as App
+    from faust_core.application import AppProtocol as App
     from faust_core.stream import Stream
 
 __all__ = ["Agent", "AgentFunction", "ErrorPolicy", "Sink"]

@@ -22,13 +22,12 @@ from faust_core.engine.schedule import Job
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
 from faust_core.protocols.store import StoreBackend, StoreContext
-from faust_core.protocols.stream import StreamRuntime
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.records import RecordMetadata
 from faust_core.registry import has_store, store_factory, transport_factory
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
-from faust_core.stream import FromTopic, Stream
+from faust_core.stream import FromTopic, Stream, StreamRuntime
 from faust_core.tables import Table
 from faust_core.topics import HeadersArg, SentRecord, Topic
 

@@ -7,16 +7,12 @@ carried out.  A claim that is not finished holds the committed offset back at it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
 
-if TYPE_CHECKING:
-    from faust_core.tables import TablePartition
-    from faust_core.topics import Topic
-
-__all__ = ["Claim", "ClaimHolder", "TaskView"]
+__all__ = ["Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
 
 
 class TaskView(Protocol):
@@ -30,12 +26,33 @@ class TaskView(Protocol):
 
     halted: bool
     closed: bool
-    open_tables: Mapping[str, TablePartition]
+    open_tables: Mapping[str, Any]
 
     @property
     def partition(self) -> int: ...
 
     def describe_missing_table(self, name: str) -> str: ...
+
+
+class Decoding(Protocol):
+    """How a topic's records are decoded.
+
+    Attributes:
+        raw_decode: the codec's bare function; what it raises is among `decode_failures`, and then `decode_value`
+            decides.
+    """
+
+    app: Any
+    raw_decode: Callable[[bytes], Any]
+    decode_failures: tuple[type[Exception], ...]
+
+    def decode_key(self, data: bytes | None, claim: Claim, index: int | None = None) -> Any: ...
+
+    def decode_value(self, data: bytes | None, claim: Claim) -> Any: ...
+
+    def encode_key(self, key: Any) -> bytes | None: ...
+
+    def encode_value(self, value: Any) -> bytes | None: ...
 
 
 class ClaimHolder(Protocol):
@@ -52,7 +69,7 @@ class Claim:
     __slots__ = ("actor", "batch", "buffered", "held", "index", "source", "start", "stop", "task", "topic", "wrote")
 
     def __init__(
-        self, batch: RecordBatch, start: int, stop: int, task: TaskView, topic: Topic[Any, Any], source: ClaimHolder
+        self, batch: RecordBatch, start: int, stop: int, task: TaskView, topic: Decoding, source: ClaimHolder
     ) -> None:
         self.batch = batch
         self.start = start
@@ -118,3 +135,31 @@ class Claim:
 
     def __str__(self) -> str:
         return f"{self.tp} at offset {self.offset if self.index < len(self.batch) else self.batch.next_offset}"
+
+
+class ClaimSource(Protocol):
+    """Hands out records to the actors that share it."""
+
+    async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
+        """Give `previous` back, its records up to its index done, and return the next one.
+
+        Waits while there is nothing to do or a checkpoint is under way.  None: `deadline_s`
+        (of the event loop's clock) has passed.
+        """
+        ...
+
+    def release(self, claim: Claim, /) -> None:
+        """Give a claim back; what it has not done is handed out again."""
+        ...
+
+    def trim(self, claim: Claim, /) -> None:
+        """Give back what stands behind the claim's index."""
+        ...
+
+    def left(self, claim: Claim | None, /) -> Claim | None:
+        """Return `claim` where it was made here and its loop was left by `break`: its last item is done then."""
+        ...
+
+    async def undecodable(self, claim: Claim, error: Exception, /) -> None:
+        """Carry out the policy for the item in hand, which cannot be decoded; raises where it says so."""
+        ...

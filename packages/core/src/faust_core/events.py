@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from faust_core._context import current_claim
 from faust_core.claims import Claim
@@ -98,7 +98,7 @@ class Event(Generic[K, V]):
 
     @property
     def topic(self) -> Topic[K, V]:
-        return self._claim.topic
+        return cast("Topic[K, V]", self._claim.topic)
 
     async def forward(
         self, channel: Topic[Any, Any] | str, *, key: Any = None, value: Any = None, headers: Any = None

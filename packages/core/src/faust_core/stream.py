@@ -13,15 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from faust_core._context import current_claim
-from faust_core.claims import Claim
+from faust_core.claims import Claim, ClaimSource
 from faust_core.errors import ConfigError, DecodeError
 from faust_core.events import Event, current_event
-from faust_core.protocols.stream import ClaimSource, StreamRuntime
 
 if TYPE_CHECKING:
     from faust_core.topics import Topic
 
-__all__ = ["SKIP", "Stream"]
+__all__ = ["SKIP", "Stream", "StreamRuntime"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -30,6 +29,24 @@ U = TypeVar("U")
 SKIP: Any = object()
 
 Processor = Callable[[Any], Any]
+
+
+class StreamRuntime(Protocol):
+    """Opens the sources of streams: the running worker."""
+
+    def subscribe(self, topic: Topic[Any, Any], owner: str, /) -> ClaimSource:
+        """Return a source of its own of all of this worker's partitions of a topic."""
+        ...
+
+    async def repartition(
+        self,
+        parent: Stream[Any],
+        key: Callable[[Any], Any] | None,
+        topic: Topic[Any, Any],
+        /,
+    ) -> ClaimSource:
+        """Send everything from `parent` to `topic`, by `key` (None keeps the key), and return a source of it."""
+        ...
 
 
 class FieldKey(Protocol):

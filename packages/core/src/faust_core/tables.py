@@ -20,7 +20,7 @@ from faust_core.records import TopicPartition
 from faust_core.registry import codec as find_codec
 
 if TYPE_CHECKING:
-    from faust_core.protocols.app import AppProtocol as App
+    from faust_core.application import AppProtocol as App
     from faust_core.windows import Window, WindowedTable
 
 __all__ = ["Table", "TablePartition"]
@@ -301,7 +301,7 @@ class Table(MutableMapping[K, V], Generic[K, V]):
             raise FencedError(
                 f"table {self.name!r}: {claim.tp} was taken away from this worker; the event is repeated elsewhere"
             )
-        part = claim.task.open_tables.get(self.name)
+        part: TablePartition | None = claim.task.open_tables.get(self.name)
         if part is None:
             raise PartitionsMismatch(claim.task.describe_missing_table(self.name))
         if change:

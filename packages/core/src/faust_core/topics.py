@@ -15,7 +15,7 @@ from faust_core.records import RecordMetadata
 from faust_core.registry import codec as find_codec
 
 if TYPE_CHECKING:
-    from faust_core.protocols.app import AppProtocol as App
+    from faust_core.application import AppProtocol as App
     from faust_core.stream import Stream
 
 __all__ = ["HeadersArg", "SentRecord", "Topic"]

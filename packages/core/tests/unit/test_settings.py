@@ -149,7 +149,7 @@ def test_every_setting_of_the_original_is_known() -> None:
         ("broker", ("kafka://localhost:9092",)),
         ("broker_consumer", ("kafka://localhost:9092",)),
         ("broker_commit_interval", 2.8),
-        ("broker_commit_every", 10_000),
+        ("broker_commit_every", 1_000_000),
         ("broker_session_timeout", 60.0),
         ("processing_guarantee", ProcessingGuarantee.AT_LEAST_ONCE),
         ("store", "memory://"),

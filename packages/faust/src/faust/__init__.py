@@ -1,0 +1,160 @@
+"""Faust: stream processing as plain Python.
+
+    import faust
+
+    class Order(faust.Record):
+        customer: str
+        amount: float
+
+    app = faust.App("shop", broker="kafka://localhost:9092")
+    orders = app.topic("orders", value_type=Order)
+    totals = app.Table("totals", default=float)
+
+    @app.agent(orders)
+    async def add_up(stream):
+        async for order in stream:
+            totals[order.customer] += order.amount
+
+Importing this package imports nothing else: each name is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from faust import exceptions as exceptions
+    from faust import models as models
+    from faust import serializers as serializers
+    from faust import types as types
+    from faust import windows as windows
+    from faust.types import EventT as EventT
+    from faust.types import StreamT as StreamT
+    from faust.types import TopicT as TopicT
+    from faust_core.agents import Agent as Agent
+    from faust_core.app import App as App
+    from faust_core.errors import FaustError as FaustError
+    from faust_core.events import Event as Event
+    from faust_core.events import current_event as current_event
+    from faust_core.protocols.codec import Codec as Codec
+    from faust_core.records import TopicPartition as TopicPartition
+    from faust_core.settings import Settings as Settings
+    from faust_core.stream import Stream as Stream
+    from faust_core.tables import Table as Table
+    from faust_core.topics import Topic as Topic
+    from faust_core.windows import HoppingWindow as HoppingWindow
+    from faust_core.windows import TumblingWindow as TumblingWindow
+    from faust_core.windows import Window as Window
+    from faust_models import ModelOptions as ModelOptions
+    from faust_models import Record as Record
+
+    VERSION: VersionInfo
+    __version__: str
+    version_info: VersionInfo
+
+__all__ = [
+    "VERSION",
+    "Agent",
+    "App",
+    "Codec",
+    "Event",
+    "EventT",
+    "FaustError",
+    "HoppingWindow",
+    "ModelOptions",
+    "Record",
+    "Settings",
+    "Stream",
+    "StreamT",
+    "Table",
+    "Topic",
+    "TopicPartition",
+    "TopicT",
+    "TumblingWindow",
+    "VersionInfo",
+    "Window",
+    "__version__",
+    "current_event",
+    "exceptions",
+    "models",
+    "serializers",
+    "types",
+    "uuid",
+    "version_info",
+    "windows",
+]
+
+DISTRIBUTION = "faust-stack"
+
+#: Where each name lives.
+_HOMES = {
+    "Agent": "faust_core.agents",
+    "App": "faust_core.app",
+    "Codec": "faust_core.protocols.codec",
+    "Event": "faust_core.events",
+    "EventT": "faust.types",
+    "FaustError": "faust_core.errors",
+    "HoppingWindow": "faust_core.windows",
+    "ModelOptions": "faust_models",
+    "Record": "faust_models",
+    "Settings": "faust_core.settings",
+    "Stream": "faust_core.stream",
+    "StreamT": "faust.types",
+    "Table": "faust_core.tables",
+    "Topic": "faust_core.topics",
+    "TopicPartition": "faust_core.records",
+    "TopicT": "faust.types",
+    "TumblingWindow": "faust_core.windows",
+    "Window": "faust_core.windows",
+    "current_event": "faust_core.events",
+}
+_MODULES = frozenset({"exceptions", "models", "serializers", "types", "windows"})
+
+
+class VersionInfo(NamedTuple):
+    """A version in parts, as `sys.version_info` has them."""
+
+    major: int
+    minor: int
+    micro: int
+    releaselevel: str
+    serial: str
+
+
+def uuid() -> str:
+    """Return a new random UUID as text."""
+    from uuid import uuid4  # noqa: PLC0415
+
+    return str(uuid4())
+
+
+def _versions() -> dict[str, Any]:
+    """Find the installed version; slow, so only when it is asked for."""
+    import re  # noqa: PLC0415
+    from importlib.metadata import version  # noqa: PLC0415
+
+    text = version(DISTRIBUTION)
+    numbers = [int(number) for number in re.findall(r"\d+", text)[:3]]
+    major, minor, micro = [*numbers, 0, 0, 0][:3]
+    level = re.sub(r"^[\d.]+", "", text)
+    info = VersionInfo(major, minor, micro, level, "")
+    return {"__version__": text, "VERSION": info, "version_info": info}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value: Any = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"faust.{name}")
+    elif name in ("__version__", "VERSION", "version_info"):
+        globals().update(versions := _versions())
+        return versions[name]
+    else:
+        raise AttributeError(f"module 'faust' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

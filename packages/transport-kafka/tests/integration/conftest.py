@@ -20,7 +20,6 @@ from faust_core.protocols.transport import (
     TransportContext,
 )
 from faust_core.records import RecordBatch, TopicPartition
-from faust_transport_kafka import kafka as create
 
 MakeTransport = Callable[..., Transport]
 MakeTopic = Callable[..., Awaitable[str]]
@@ -30,13 +29,20 @@ def unique(name: str) -> str:
     return f"tk-{name}-{uuid.uuid4().hex[:10]}"
 
 
+@pytest.fixture(params=["kafka"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """The transport under test; modules that try several parametrize it."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def make_transport(kafka: str) -> AsyncIterator[MakeTransport]:
+async def make_transport(kafka: str, scheme: str) -> AsyncIterator[MakeTransport]:
     made: list[Transport] = []
 
-    def make(create: Callable[..., Transport] = create, address: str = kafka, **context: Any) -> Transport:
+    def make(scheme: str = scheme, address: str = kafka, **context: Any) -> Transport:
         defaults = {"session_timeout_s": 6.0, "heartbeat_interval_s": 0.5, "rebalance_timeout_s": 10.0}
-        url = f"kafka://{address}"
+        url = f"{scheme}://{address}"
+        create = getattr(faust_transport_kafka, scheme)
         made.append(create(url, TransportContext(urls=[url], **(defaults | context))))
         return made[-1]
 
@@ -45,15 +51,9 @@ async def make_transport(kafka: str) -> AsyncIterator[MakeTransport]:
         await transport.aclose()
 
 
-@pytest.fixture(params=["kafka"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    """The transport under test; modules that try all of them parametrize it."""
-    return str(request.param)
-
-
 @pytest.fixture
-def transport(make_transport: MakeTransport, scheme: str) -> Transport:
-    return make_transport(getattr(faust_transport_kafka, scheme))
+def transport(make_transport: MakeTransport) -> Transport:
+    return make_transport()
 
 
 @pytest.fixture

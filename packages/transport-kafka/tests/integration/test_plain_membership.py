@@ -24,8 +24,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def other(make_transport: MakeTransport, transport: Transport) -> Transport:
-    return make_transport(type(transport))
+def other(make_transport: MakeTransport) -> Transport:
+    return make_transport()
 
 
 async def test_members_share_co_partitioned_topics_without_plans(

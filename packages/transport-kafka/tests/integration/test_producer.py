@@ -120,7 +120,7 @@ async def test_a_full_queue_says_so_and_drain_waits_for_room(
     make_transport: MakeTransport, make_topic: MakeTopic
 ) -> None:
     topic = await make_topic()
-    transport = make_transport(producer_options={"queue.buffering.max.messages": 500}, linger_s=0.05)
+    transport = make_transport("kafka", producer_options={"queue.buffering.max.messages": 500}, linger_s=0.05)
     producer = transport.producer()
     full = sent = 0
     while sent < 5_000:

@@ -14,8 +14,7 @@ from faust_core.claims import Claim
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.rpc import reply_error
 from faust_core.engine.subscription import Subscription
-from faust_core.protocols.stream import StreamRuntime
-from faust_core.stream import FromSource, Stream
+from faust_core.stream import FromSource, Stream, StreamRuntime
 
 __all__ = ["ActorRunner", "Policy"]
 

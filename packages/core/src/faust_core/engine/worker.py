@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from faust_core.agents import Agent
+from faust_core.application import AppProtocol
 from faust_core.claims import Claim
 from faust_core.engine.actors import ActorRunner, Policy
 from faust_core.engine.assignor import TaskId
@@ -31,7 +32,6 @@ from faust_core.engine.task import Task, TaskState
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight, Watchdog
 from faust_core.errors import FencedError, TransactionAborted, TransportError, ValueDecodeError
-from faust_core.protocols.app import AppProtocol
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, Transport
 from faust_core.records import TopicPartition

@@ -1,0 +1,5 @@
+"""Codecs."""
+
+from faust_core.protocols.codec import Codec
+
+__all__ = ["Codec"]
