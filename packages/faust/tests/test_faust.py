@@ -121,7 +121,7 @@ def test_the_import_has_no_effects_and_brings_nothing_along():
 def test_the_import_takes_a_moment():
     """Not asserted, as machines differ: shown by `pytest -s`."""
     done = python("-X", "importtime", "-c", "import faust")
-    print(done.stderr.splitlines()[-1])
+    sys.stdout.write(f"{done.stderr.splitlines()[-1]}\n")
     assert done.returncode == 0
 
 

@@ -58,7 +58,8 @@ def _work(app: App, options: Options, *, child: bool) -> None:
     from faust_cli.workers.progress import progress_bar  # noqa: PLC0415
     from faust_cli.workers.single import run_worker  # noqa: PLC0415
 
-    announce(app, quiet=options.quiet or child, loop=options.loop)
+    if not child:
+        announce(app, quiet=options.quiet, loop=options.loop)
     app.on_worker_init.send_now(app)
     with contextlib.ExitStack() as stack:
         if app.conf.worker_redirect_stdouts:

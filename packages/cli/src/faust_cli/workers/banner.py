@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from faust_cli.apps import broker_urls, without_secrets
+from faust_cli.apps import broker_urls, store_url, without_secrets
 from faust_cli.versions import installed, one_line
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def _facts(app: App, loop: str, processes: int) -> dict[str, str]:
     facts = {
         "id": conf.id,
         "broker": broker_urls(app),
-        "store": without_secrets(conf.store),
+        "store": without_secrets(store_url(app)),
         "data": str(conf.datadir),
         "agents": ", ".join(app.agents) or "none",
         "tables": ", ".join(app.tables) or "none",
         "guarantee": str(conf.processing_guarantee),
         "pid": str(os.getpid()),
         "loop": loop,
-        "versions": ", ".join(f"{name} {number}" for name, number in installed().items()),
+        "versions": ", ".join(f"{name} {number}" for name, number in installed().items() if name != "system"),
     }
     if processes > 1:
         facts["processes"] = str(processes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import signal
 import threading
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from faust_core.app import App
 
 __all__ = ["Child"]
+
+log = logging.getLogger(__name__)
 
 #: Set by the supervisor alone: the process' number, and the file for the reason of its end.
 VARIABLE = "FAUST_WORKER_PROCESS"
@@ -57,6 +60,7 @@ class Child:
         instance = app.conf.consumer_group_instance_id
         if instance:
             app.conf = dataclasses.replace(app.conf, consumer_group_instance_id=f"{instance}-{self.index}")
+        log.info("worker process %d keeps its state in %s", self.index, app.conf.datadir)
         threading.Thread(target=_follow_supervisor, name="faust-supervisor", daemon=True).start()
 
     @contextmanager

@@ -22,9 +22,10 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 
     def update(progress: Progress) -> None:
         nonlocal shown
+        begun = False
         if shown is None and progress.remaining:
             shown = _bar()
-            shown[0].start()
+            begun = True
         if shown is None:
             return
         bar, task = shown
@@ -36,6 +37,8 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
             rate=f"{progress.rate:,.0f} records/s",
             left=left,
         )
+        if begun:
+            bar.start()
         if not progress.remaining:
             bar.stop()
             shown = None

@@ -57,9 +57,9 @@ class Member:
             for task_id, task in stateful.items()
         }
         ends = {
-            task_id: self._restorer.offset(task)
+            task_id: self._restorer.end(task)
             for task_id, task in stateful.items()
-            if task.state is TaskState.RUNNING
+            if task.state is not TaskState.STANDBY
         }
         return MemberInfo(
             process=self._identity.process,

@@ -30,7 +30,7 @@ class Pump:
         parent: Stream[Any],
         key: Callable[[Any], Any] | None,
         topic: Topic[Any, Any],
-        producer: Callable[[], Producer],
+        producer: Producer,
         on_error: Callable[[Claim, Exception, str], Awaitable[None]],
     ) -> None:
         self._parent = parent
@@ -64,16 +64,18 @@ class Pump:
             assert claim is not None, "inside an iteration"
             index = claim.index
             batch = claim.batch
-            key: Any = batch.keys[index]
-            if key_of is not None:
+            if key_of is None:
+                key: Any = batch.keys[index]
+            else:
                 key = key_of(value)
-                if inspect.isawaitable(key):
-                    key = await key
-                key = self.key_bytes(key)
+                if type(key) is str:
+                    key = key.encode()
+                else:
+                    key = self.key_bytes(await key if inspect.isawaitable(key) else key)
             data = batch.values[index] if as_it_is else encode(value)
-            headers = batch.headers(index)
+            headers = batch.headers(index) or None
+            producer = self._producer
             while True:
-                producer = self._producer()
                 try:
                     producer.send(name, data, key, None, batch.timestamps_ms[index], headers)
                 except BufferFull:

@@ -128,6 +128,11 @@ class Restorer:
             total += replica.position if replica is not None else (table.store.changelog_offset or 0)
         return total
 
+    def end(self, task: Task) -> int:
+        """Return the sum of the changelog ends of an active task, as far as they are known here."""
+        replicas = [self._replicas.get(table.changelog) for table in task.tables.values()]
+        return max(self.offset(task), sum(r.end for r in replicas if r is not None and r.end is not None))
+
     async def lag(self, task: Task) -> int:
         """Return how many offsets a task's stores are behind their changelogs."""
         ends = await self._admin.end_offsets([table.changelog for table in task.tables.values()])
@@ -207,7 +212,7 @@ class Restorer:
 
     def _report(self, *, final: bool = False) -> None:
         now = time.monotonic()
-        if not self._since or (not final and now - self._reported < PROGRESS_S):
+        if not self._since or not self._records or (not final and now - self._reported < PROGRESS_S):
             return
         remaining = sum(max(0, r.end - r.position) for r in self._replicas.values() if r.end is not None)
         if remaining or final:

@@ -402,7 +402,7 @@ class Worker:
         async def on_error(claim: Claim, error: Exception, who: str) -> None:
             await policy.settle([claim], error, who)
 
-        self._start_actor(Pump(parent, key, topic, lambda: self.producer, on_error))
+        self._start_actor(Pump(parent, key, topic, self.producer, on_error))
         self._topics_changed(subscription)
         return subscription
 
