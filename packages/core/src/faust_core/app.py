@@ -298,7 +298,7 @@ class App:
     def _runtime(self) -> StreamRuntime:
         if self._worker is None:
             raise ConfigError("a stream can be iterated only while the application runs: in an agent or in @app.task")
-        return self._worker
+        return self._worker.streams
 
     # -- sending
 

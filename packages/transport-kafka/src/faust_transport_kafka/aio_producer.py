@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 RETRY_PAUSE_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
-#: What a record takes beside key and value on its way: more than this is left to the broker's own limit.
+#: What a record takes beside key and value on its way, without headers.
 RECORD_OVERHEAD_BYTES = 100
 
 
@@ -73,9 +73,9 @@ class AioProducer:
         on_delivery: OnDelivery | None = None,
     ) -> None:
         self._check_open()
-        size = len(value or b"") + len(key or b"") + RECORD_OVERHEAD_BYTES
-        if size > self._limit:
-            raise RecordTooLarge(f"a record of {size} bytes for {topic} is over the limit of {self._limit}")
+        size = len(value or b"") + len(key or b"")
+        if size + RECORD_OVERHEAD_BYTES > self._limit:
+            raise RecordTooLarge(f"cannot send a record of {size} bytes to {topic}: the limit is {self._limit} bytes")
         if self._unsettled >= PRODUCER_QUEUE_RECORDS:
             raise BufferFull(f"producer {self._name} holds {self._unsettled} unsent records: await drain()")
         self._unsettled += 1

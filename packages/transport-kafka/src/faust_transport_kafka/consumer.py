@@ -49,9 +49,10 @@ class _Reading:
 class KafkaConsumer:
     """A `Consumer` over librdkafka.
 
-    One thread per consumer makes the calls that block; whatever changes the assignment runs on that thread
-    too, so no call ever overlaps with it.  Where records wait already, `poll` takes them without the thread.
-    One task at a time may await `poll`.
+    One thread per consumer makes the calls that block; whatever changes the assignment runs on that thread too.
+    While it is at work nobody else may call the client: confluent-kafka 2.16 lets one thread in at a time, and a
+    second one spins, perhaps for ever.  While it is idle the event loop makes its calls itself; where records wait
+    already, `poll` takes them without the thread.  One task at a time may await `poll`.
 
     `pause` throws away what librdkafka has prefetched of the partition; it is fetched again after `resume`.
     """
@@ -118,15 +119,13 @@ class KafkaConsumer:
         found = [reading for tp in partitions if (reading := self._assigned.get(tp)) and not reading.paused]
         for reading in found:
             reading.paused = True
-        if found:
-            self._client.pause([Position(*reading.tp) for reading in found])
+        self._change(self._client.pause, found)
 
     def resume(self, partitions: Collection[TopicPartition], /) -> None:
         found = [reading for tp in partitions if (reading := self._assigned.get(tp)) and reading.paused]
         for reading in found:
             reading.paused = False
-        if found:
-            self._client.resume([Position(*reading.tp) for reading in found])
+        self._change(self._client.resume, found)
 
     def position(self, partition: TopicPartition, /) -> int | None:
         reading = self._assigned.get(partition)
@@ -213,6 +212,26 @@ class KafkaConsumer:
             taken.append(batch)
         self._ready = held
         return taken
+
+    def _change(self, change: Callable[[list[Position]], None], readings: Sequence[_Reading]) -> None:
+        """Pause or resume, on the thread where it is at work: the client keeps a second thread waiting."""
+        if not readings:
+            return
+
+        def job() -> None:
+            try:
+                change([Position(*reading.tp) for reading in readings if self._reading.get(reading.tp) is reading])
+            finally:
+                self._tell_loop(done)
+
+        def done() -> None:
+            self._outstanding -= 1
+
+        if self._outstanding:
+            self._outstanding += 1
+            self._jobs.put(job)
+        else:
+            change([Position(*reading.tp) for reading in readings])
 
     async def _on_thread(self, action: Callable[[], Any]) -> None:
         done: asyncio.Future[None] = self._loop.create_future()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer as Client
@@ -27,7 +28,8 @@ __all__ = ["PlainMembership"]
 
 log = logging.getLogger(__name__)
 
-SLICE_S = 0.1
+#: A commit waits for at most this long until the polling thread makes it.
+SLICE_S = 0.02
 
 
 class PlainMembership:
@@ -43,7 +45,7 @@ class PlainMembership:
         self._reach = Reachability(f"group {group_id}", config.brokers)
         self._loop = asyncio.get_running_loop()
         self._committed = CommittedOffsets(config, group_id)
-        self._commits = ThreadPoolExecutor(1, f"faust-commit-{group_id}")
+        self._jobs: queue.SimpleQueue[Callable[[Client], None]] = queue.SimpleQueue()
         self._identity = GroupMetadata(group_id, group_metadata.NO_GENERATION, "", config.context.instance_id)
         self._settled = False
         self._left = False
@@ -68,12 +70,11 @@ class PlainMembership:
             )
             self._thread.start()
         else:
-            self._subscribe(self._client)
+            self._jobs.put(self._subscribe)
 
     def rejoin(self) -> None:
         if self._client is not None and not self._left:
-            self._client.unsubscribe()
-            self._subscribe(self._client)
+            self._jobs.put(self._resubscribe)
 
     def metadata(self) -> GroupMetadata:
         return self._identity
@@ -81,15 +82,14 @@ class PlainMembership:
     async def commit(self, offsets: Mapping[TopicPartition, int], /) -> None:
         if not offsets:
             return
-        client = self._client
-        if client is None or self._left or self._identity.generation == group_metadata.NO_GENERATION:
+        if self._client is None or self._left or self._identity.generation == group_metadata.NO_GENERATION:
             raise FencedError(f"this worker is not a member of group {self._group_id}: nothing was committed")
         if not self._settled:
             raise RetriableTransportError(f"group {self._group_id} is rebalancing: nothing was committed")
         positions = [Position(*tp, offset) for tp, offset in offsets.items()]
         try:
-            await self._loop.run_in_executor(self._commits, _commit, client, positions)
-        except KafkaException as exc:
+            await self._on_thread(lambda client: _commit(client, positions))
+        except (KafkaException, RuntimeError) as exc:
             raise translate(exc, f"cannot commit {len(offsets)} offsets in group {self._group_id}") from exc
 
     async def committed(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int | None]:
@@ -102,10 +102,30 @@ class PlainMembership:
         self._settled = False
         if self._thread is not None:
             await self._loop.run_in_executor(None, self._thread.join)
-        self._commits.shutdown(wait=False)
         await self._committed.aclose()
 
-    # -- on the thread ------------------------------------------------------------------------------------
+    async def _on_thread(self, action: Callable[[Client], None]) -> None:
+        done: Future[None] = Future()
+
+        def job(client: Client) -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                action(client)
+            except BaseException as exc:  # noqa: BLE001 -- handed to the waiting task
+                done.set_exception(exc)
+            else:
+                done.set_result(None)
+
+        self._jobs.put(job)
+        await asyncio.wrap_future(done)
+
+    # -- on the thread: confluent-kafka 2.16 lets one thread at a time use a consumer ---------------------
+
+    def _resubscribe(self, client: Client) -> None:
+        """librdkafka knows no rejoin: the subscription is given up and taken again."""
+        client.unsubscribe()
+        self._subscribe(client)
 
     def _subscribe(self, client: Client) -> None:
         client.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
@@ -113,6 +133,8 @@ class PlainMembership:
     def _work(self, client: Client) -> None:
         while not self._left:
             try:
+                while not self._jobs.empty():
+                    self._jobs.get()(client)
                 message = client.poll(SLICE_S)
             except KafkaException as exc:
                 log.error("group %s: %s", self._group_id, exc)
@@ -121,6 +143,8 @@ class PlainMembership:
             if error is not None:
                 log.warning("group %s: %s", self._group_id, error.str())
         client.close()
+        while not self._jobs.empty():
+            self._jobs.get()(client)  # fails, and says so to whoever waits
 
     def _on_assign(self, client: Client, partitions: list[Position]) -> None:
         client.assign([])  # taken, but not to be read by this client

@@ -33,13 +33,13 @@ async def test_records_come_whole_and_in_order(transport: Transport, make_topic:
     tp = TopicPartition(topic, 0)
     producer = transport.producer()
     producer.send(topic, b"v", b"k", 0, 1_700_000_000_000, [("a", b"1"), ("a", None)])
-    producer.send(topic, None, None, 0)
+    producer.send(topic, None, b"", 0)
     await producer.flush()
     consumer = transport.consumer(name="test")
     await consumer.assign({tp: 0})
     (batch,) = await read(consumer, 2)
     assert (batch.tp, batch.next_offset, list(batch.offsets)) == (tp, 2, [0, 1])
-    assert (list(batch.values), list(batch.keys)) == ([b"v", None], [b"k", None])
+    assert (list(batch.values), list(batch.keys)) == ([b"v", None], [b"k", b""])
     assert batch.timestamps_ms[0] == 1_700_000_000_000
     assert (list(batch.headers(0)), list(batch.headers(1))) == ([("a", b"1"), ("a", None)], [])
     record = batch.record(0)
@@ -143,6 +143,30 @@ async def test_nothing_stale_is_returned_by_a_poll_in_progress(transport: Transp
                 assert changed_position >= 1
             assert seen
     await consumer.unassign([one, two, TopicPartition(topic, 7)])
+
+
+async def test_pausing_does_not_wait_for_a_poll_in_progress(transport: Transport, make_topic: MakeTopic) -> None:
+    topic = await make_topic(2)
+    one, two = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    consumer, producer = transport.consumer(name="test"), transport.producer()
+    await consumer.assign({one: 0, two: 0})
+    polling = asyncio.create_task(consumer.poll(max_records=10, timeout_s=5))
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    for _ in range(10):
+        consumer.pause([one])
+        consumer.resume([one])
+        assert consumer.position(two) == 0
+    consumer.pause([one])
+    assert time.monotonic() - began < 0.1
+    producer.send(topic, b"paused", None, 0)
+    await producer.flush()
+    await asyncio.sleep(0.3)
+    assert not polling.done()
+    producer.send(topic, b"open", None, 1)
+    assert [list(batch.values) for batch in await polling] == [[b"open"]]
+    consumer.resume([one])
+    assert await values(consumer, 1) == [b"paused"]
 
 
 async def test_a_paused_partition_returns_nothing_until_resumed(transport: Transport, make_topic: MakeTopic) -> None:

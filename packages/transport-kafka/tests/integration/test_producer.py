@@ -47,7 +47,7 @@ async def test_flush_reports_the_first_failed_record_once(transport: Transport, 
     producer = transport.producer()
     producer.send(topic, b"fits")
     producer.send(topic, b"x" * 5_000)
-    with pytest.raises(RecordTooLarge, match=f"{topic}/0"):
+    with pytest.raises(RecordTooLarge, match=topic):
         await producer.flush()
     await producer.flush()
     with pytest.raises(TopicMissing, match=f"{topic}/9"):
@@ -146,3 +146,12 @@ async def test_a_closed_producer_refuses_records(transport: Transport, make_topi
         producer.send("topic", b"")
     with pytest.raises(TransportError, match="closed"):
         await producer.flush()
+
+
+async def test_a_record_without_key_and_value_is_written(make_transport: MakeTransport, make_topic: MakeTopic) -> None:
+    topic, transport = await make_topic(), make_transport("kafka")
+    producer, consumer = transport.producer(), transport.consumer(name="test")
+    producer.send(topic, None)
+    await producer.flush()
+    await consumer.assign({TopicPartition(topic, 0): 0})
+    assert await values(consumer, 1) == [None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
 
 from faust_core.errors import BufferFull, FaustError, TransportError
 from faust_core.protocols.transport import Admin, Producer, TopicSpec
@@ -30,7 +29,7 @@ class DeadLetters:
     flushed, and under exactly-once committed, with the event's offset.
     """
 
-    def __init__(self, topic: str, admin: Admin, producer: Callable[[], Producer], *, replication_factor: int) -> None:
+    def __init__(self, topic: str, admin: Admin, producer: Producer, *, replication_factor: int) -> None:
         self.topic = topic
         self._admin = admin
         self._producer = producer
@@ -64,9 +63,9 @@ class DeadLetters:
                 self._declared = True
             while True:
                 try:
-                    self._producer().send(self.topic, record.value, record.key, None, None, headers)
+                    self._producer.send(self.topic, record.value, record.key, None, None, headers)
                 except BufferFull:
-                    await self._producer().drain()
+                    await self._producer.drain()
                 else:
                     break
         except TransportError as exc:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from faust_core.agents import Agent
 from faust_core.application import AppProtocol
-from faust_core.claims import Claim
-from faust_core.engine.actors import ActorRunner, Policy
-from faust_core.engine.assignor import TaskId
 from faust_core.engine.checkpoint import Checkpointer, StuckError
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
@@ -22,21 +17,18 @@ from faust_core.engine.fetch import Fetcher
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
 from faust_core.engine.rebalance import Rebalancer
-from faust_core.engine.repartition import Pump
 from faust_core.engine.restore import Progress, Restorer
-from faust_core.engine.rpc import reply_value
 from faust_core.engine.schedule import Job, run_job
 from faust_core.engine.stores import Stores
+from faust_core.engine.streams import Streams
 from faust_core.engine.subscription import Subscription
-from faust_core.engine.task import Task, TaskState
+from faust_core.engine.task import Task
+from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
-from faust_core.engine.watchdog import InFlight, Watchdog
-from faust_core.errors import FencedError, TransactionAborted, TransportError, ValueDecodeError
+from faust_core.engine.watchdog import Watchdog
+from faust_core.errors import FencedError, TransactionAborted, TransportError
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, Transport
-from faust_core.records import TopicPartition
-from faust_core.stream import Stream
-from faust_core.topics import Topic
 
 __all__ = ["Worker"]
 
@@ -46,8 +38,6 @@ T = TypeVar("T")
 
 #: How often the commit loop looks whether a checkpoint is due by count.
 TICK_S = 0.05
-#: How long agents may take to reach their streams before the worker joins its group without them.
-OPEN_S = 5.0
 
 
 class Worker:
@@ -81,8 +71,6 @@ class Worker:
         self._group: asyncio.TaskGroup | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._jobs: set[asyncio.Task[Any]] = set()
-        self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
-        self._pumps: dict[str, Subscription] = {}
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="faust-store")
         self._rewinding = False
         self._committed_at = 0.0
@@ -112,8 +100,23 @@ class Worker:
             self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
         else:
             self.outgoing = AtLeastOnce(transport.producer(), self.membership)
+        self.tasks = WorkerTasks(
+            self.app,
+            conf,
+            self._declarations,
+            self._signals,
+            self.topics,
+            self.stores,
+            self.fetcher,
+            self.restorer,
+            self.admin,
+            membership=lambda: self.membership,
+            commit=self.commit,
+            dropped=self._dropped,
+            in_thread=self._in_thread,
+        )
         self.rebalancer = Rebalancer(
-            self,
+            self.tasks,
             self.member.work_plan,
             rejoin=self.membership.rejoin,
             spawn=self.spawn,
@@ -130,8 +133,18 @@ class Worker:
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
             self.admin,
-            lambda: self.producer,
+            self.producer,
             replication_factor=conf.topic_replication_factor,
+        )
+        self.streams = Streams(
+            self.app,
+            self.fetcher,
+            self.topics,
+            self.producer,
+            self.dead_letters,
+            spawn=self.spawn,
+            on_idle=self.checkpointer.wake,
+            on_new_topic=self._topics_changed,
         )
 
     # -- life
@@ -195,7 +208,7 @@ class Worker:
 
     async def _run(self) -> None:
         watchdog = Watchdog(
-            self._in_flight,
+            self.streams.in_flight,
             timeout_s=self.conf.stuck_agent_timeout,
             give_up=(lambda reason: self.fail(TransportError(reason)))
             if self.conf.stuck_agent_policy == "give_up"
@@ -225,8 +238,8 @@ class Worker:
     async def _start_up(self, watchdog: Watchdog) -> None:
         await self._transport.check()
         await self._in_thread(lambda: None)
-        self._start_agents()
-        await self._agents_open()
+        self.streams.start(self._declarations.agents)
+        await self.streams.opened()
         await self.topics.prepare(self.fetcher.subscriptions())
         await self.outgoing.start()
         watchdog.start()
@@ -283,7 +296,7 @@ class Worker:
 
     async def _close_tables(self) -> None:
         for task in list(self.rebalancer.tasks.values()):
-            await self.close_task(task)
+            await self.tasks.close_task(task)
         self.rebalancer.tasks.clear()
 
     async def _close_consumers(self) -> None:
@@ -291,120 +304,7 @@ class Worker:
         await self._restore_consumer.aclose()
         await self.admin.aclose()
 
-    # -- agents
-
-    def _start_agents(self) -> None:
-        for agent in self._declarations.agents:
-            subscription = self._new_subscription(agent.topic, agent.name, actors=agent.concurrency)
-            policy = self._policy(agent.policy)
-            for index in range(agent.concurrency):
-                self._start_actor(ActorRunner(agent, subscription, self, policy, self._emit, index=index))
-
-    def _policy(self, name: str) -> Policy:
-        return Policy(
-            name,
-            retries=self.conf.error_retries,
-            backoff_s=self.conf.error_retry_backoff,
-            dead_letters=self.dead_letters,
-        )
-
-    def _start_actor(self, runner: ActorRunner | Pump) -> None:
-        self._actors[runner] = self.spawn(runner.run(), f"faust {runner.name}")
-
-    async def _restart_actors(self) -> None:
-        """Drop what agents have in hand: under exactly-once nothing of it may reach the next transaction."""
-        for task in self._actors.values():
-            task.cancel()
-        await asyncio.gather(*self._actors.values(), return_exceptions=True)
-        for runner in list(self._actors):
-            self._start_actor(runner)
-
-    async def _agents_open(self) -> None:
-        """Wait until each agent waits for its first record: only then is it known which topics are read."""
-        deadline = time.monotonic() + OPEN_S
-        while any(not task.done() and not self._is_open(runner) for runner, task in self._actors.items()):
-            if time.monotonic() > deadline:
-                late = [r.name for r, task in self._actors.items() if not task.done() and not self._is_open(r)]
-                log.warning("not reading their streams yet: %s; they join later", ", ".join(late))
-                return
-            await asyncio.sleep(0.005)
-
-    def _is_open(self, runner: ActorRunner | Pump) -> bool:
-        task = self._actors[runner]
-        return any(task in subscription.waiters for subscription in self.fetcher.subscriptions())
-
-    async def _emit(self, agent: Agent[Any], claim: Claim | None, value: Any) -> None:
-        """Send what an agent yielded to its sinks and to whoever asked."""
-        for sink in agent.sinks:
-            if isinstance(sink, Agent | Topic):
-                await sink.send(value=value)
-            elif isinstance(sink, str):
-                await self.app.topic(sink).send(value=value)
-            else:
-                result = sink(value)
-                if inspect.isawaitable(result):
-                    await result
-        if claim is not None and agent.use_reply_headers:
-            await reply_value(agent, claim, value)
-
-    def _in_flight(self) -> Iterable[InFlight]:
-        actors = {task: runner.name for runner, task in list(self._actors.items())}
-        for subscription in self.fetcher.subscriptions():
-            for claim in list(subscription.claims()):
-                task = claim.actor
-                yield f"agent {actors.get(task, subscription.owner) if task else subscription.owner}", task, claim
-
-    async def _undecodable(self, claim: Claim, error: Exception) -> None:
-        if not isinstance(error, ValueDecodeError):
-            tp = claim.tp
-            error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
-        policy = self.conf.on_decode_error
-        if policy == "raise":
-            raise UndecodableRecord(str(error)) from error
-        if policy == "skip":
-            log.error("skipped: %s", error)
-        else:
-            await self.dead_letters.write(claim.record(), error, "decoding")
-
-    # -- StreamRuntime
-
-    def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
-        subscription = Subscription(
-            topic,
-            owner,
-            actors=actors,
-            on_drained=self.fetcher.on_drained,
-            on_idle=self._idle,
-            on_undecodable=self._undecodable,
-        )
-        self.fetcher.subscribe(subscription)
-        return subscription
-
-    def _idle(self) -> None:
-        self.checkpointer.wake()
-
-    def subscribe(self, topic: Topic[Any, Any], owner: str) -> Subscription:
-        subscription = self._new_subscription(topic, owner, actors=1)
-        self._topics_changed(subscription)
-        return subscription
-
-    async def repartition(
-        self, parent: Stream[Any], key: Callable[[Any], Any] | None, topic: Topic[Any, Any]
-    ) -> Subscription:
-        name = topic.get_topic_name()
-        known = self._pumps.get(name)
-        if known is not None:
-            return known
-        subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
-        self.topics.repartitioned(name, parent.topic.topics)
-        policy = self._policy(self.conf.on_error)
-
-        async def on_error(claim: Claim, error: Exception, who: str) -> None:
-            await policy.settle([claim], error, who)
-
-        self._start_actor(Pump(parent, key, topic, self.producer, on_error))
-        self._topics_changed(subscription)
-        return subscription
+    # -- streams
 
     def _topics_changed(self, subscription: Subscription) -> None:
         """A stream was opened while the worker runs: read its topic too."""
@@ -483,88 +383,18 @@ class Worker:
         for task in tasks:
             for table in task.tables.values():
                 table.discard()
-            await self.fetcher.rewind(await self._positions(task))
-        await self._restart_actors()
+            await self.fetcher.rewind(await self.tasks.positions(task))
+        await self.streams.restart()
         for task in tasks:
             task.halted = task.closed
         for subscription in self.fetcher.subscriptions():
             subscription.wake()
 
-    async def _positions(self, task: Task) -> dict[TopicPartition, int]:
-        """Return where a task's inputs go on: at the committed offset, else as `consumer_auto_offset_reset` says."""
-        committed = await self.membership.committed(task.inputs)
-        positions = {tp: offset for tp, offset in committed.items() if offset is not None}
-        task.committed = dict(positions)
-        new = [tp for tp in task.inputs if tp not in positions]
-        if new:
-            latest = self.conf.consumer_auto_offset_reset == "latest"
-            positions.update(await (self.admin.end_offsets(new) if latest else self.admin.start_offsets(new)))
-        return positions
-
-    # -- TaskHost
-
-    async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
-        group = self.topics.group(task_id)
-        tables = {
-            name: await self.stores.open(self._declarations.tables[name], task_id.partition) for name in group.tables
-        }
-        inputs = [TopicPartition(name, task_id.partition) for name in group.topics]
-        return Task(task_id, inputs, tables, state)
-
-    async def activate(self, task: Task, fence: Collection[str]) -> None:
-        if fence and self.conf.exactly_once:
-            await self.admin.fence(fence)
-        started = time.monotonic()
-        restored = await self.restorer.restore(task)
-        if restored:
-            log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
-        positions = await self._positions(task)
-        task.enter(TaskState.RUNNING)
-        task.halted = False
-        for table in task.tables.values():
-            table.table.attach(task.partition, table)
-        await self.fetcher.start(task, positions)
-
-    async def warm(self, task: Task) -> None:
-        for table in task.tables.values():
-            table.table.detach(task.partition)
-            table.discard()
-        await self.restorer.keep_warm(task)
-
-    async def stop_reading(self, task: Task) -> None:
-        await self.fetcher.stop(task)
-        for table in task.tables.values():
-            table.table.detach(task.partition)
-
-    async def close_task(self, task: Task) -> None:
-        await self.restorer.release(task)
-        for table in task.tables.values():
-            table.table.detach(task.partition)
-        await self._in_thread(task.close)
-
-    async def told(self, revoked: Iterable[TopicPartition], assigned: Iterable[TopicPartition]) -> None:
-        await self._signals.on_partitions_revoked.send(self.app, set(revoked))
-        await self._signals.on_partitions_assigned.send(self.app, set(assigned))
-
-    async def settled(self, recovered: Collection[Task]) -> None:
-        for name in {name for task in recovered for name in task.tables}:
-            for callback in self._declarations.tables[name].recover_callbacks:
-                result = callback()
-                if inspect.isawaitable(result):
-                    await result
-        await self._signals.on_rebalance_complete.send(self.app)
-
-    async def caught_up(self, tasks: Collection[Task]) -> bool:
-        return all([await self.restorer.lag(task) <= self.conf.acceptable_recovery_lag for task in tasks])
-
-    async def dropped(self) -> None:
+    async def _dropped(self) -> None:
+        """All tasks were lost; what was done since the last commit is void."""
         if self.conf.exactly_once:
             await self.outgoing.abort()
-            await self._restart_actors()
-
-
-class UndecodableRecord(TransportError):
-    """A record cannot be decoded, and the policy is to stop there."""
+            await self.streams.restart()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

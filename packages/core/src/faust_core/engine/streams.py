@@ -1,0 +1,182 @@
+"""The running streams of a worker: its actors, the subscriptions that they share, the pumps between them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from faust_core.agents import Agent
+from faust_core.application import AppProtocol
+from faust_core.claims import Claim
+from faust_core.engine.actors import ActorRunner, Policy
+from faust_core.engine.dead_letters import DeadLetters
+from faust_core.engine.fetch import Fetcher
+from faust_core.engine.repartition import Pump
+from faust_core.engine.rpc import reply_value
+from faust_core.engine.subscription import Subscription
+from faust_core.engine.topics import Topics
+from faust_core.engine.watchdog import InFlight
+from faust_core.errors import TransportError, ValueDecodeError
+from faust_core.protocols.transport import Producer
+from faust_core.stream import Stream
+from faust_core.topics import Topic
+
+__all__ = ["Streams", "UndecodableRecord"]
+
+log = logging.getLogger(__name__)
+
+#: How long agents may take to reach their streams before the worker joins its group without them.
+OPEN_S = 5.0
+
+
+class UndecodableRecord(TransportError):
+    """A record cannot be decoded, and the policy is to stop there."""
+
+
+class Streams:
+    """Opens the sources of streams and runs agents over them; the `StreamRuntime` of a worker."""
+
+    def __init__(
+        self,
+        app: AppProtocol,
+        fetcher: Fetcher,
+        topics: Topics,
+        producer: Producer,
+        dead_letters: DeadLetters,
+        *,
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        on_idle: Callable[[], None],
+        on_new_topic: Callable[[Subscription], None],
+    ) -> None:
+        """Args:
+        on_idle: an item in flight was given back.
+        on_new_topic: a stream was opened.
+        """
+        self._app = app
+        self._conf = app.conf
+        self._fetcher = fetcher
+        self._topics = topics
+        self._producer = producer
+        self._dead_letters = dead_letters
+        self._spawn = spawn
+        self._on_idle = on_idle
+        self._on_new_topic = on_new_topic
+        self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
+        self._pumps: dict[str, Subscription] = {}
+
+    # -- actors
+
+    def start(self, agents: Iterable[Agent[Any]]) -> None:
+        """Start the actors of all agents."""
+        for agent in agents:
+            subscription = self._new_subscription(agent.topic, agent.name, actors=agent.concurrency)
+            policy = self._policy(agent.policy)
+            for index in range(agent.concurrency):
+                self._start_actor(ActorRunner(agent, subscription, self, policy, self._emit, index=index))
+
+    async def opened(self) -> None:
+        """Wait until each agent waits for its first record: only then is it known which topics are read."""
+        deadline = time.monotonic() + OPEN_S
+        while late := [r.name for r, task in self._actors.items() if not task.done() and not self._waits(task)]:
+            if time.monotonic() > deadline:
+                log.warning("not reading their streams yet: %s; they join later", ", ".join(late))
+                return
+            await asyncio.sleep(0.005)
+
+    async def restart(self) -> None:
+        """Drop what actors have in hand: under exactly-once nothing of it may reach the next transaction."""
+        for task in self._actors.values():
+            task.cancel()
+        await asyncio.gather(*self._actors.values(), return_exceptions=True)
+        for runner in list(self._actors):
+            self._start_actor(runner)
+
+    def in_flight(self) -> Iterable[InFlight]:
+        """Yield who works on which item.  Any thread may call."""
+        names = {task: runner.name for runner, task in list(self._actors.items())}
+        for subscription in self._fetcher.subscriptions():
+            for claim in list(subscription.claims()):
+                actor = claim.actor
+                name = subscription.owner if actor is None else names.get(actor, subscription.owner)
+                yield f"agent {name}", actor, claim
+
+    def _start_actor(self, runner: ActorRunner | Pump) -> None:
+        self._actors[runner] = self._spawn(runner.run(), f"faust {runner.name}")
+
+    def _waits(self, task: asyncio.Task[None]) -> bool:
+        return any(task in subscription.waiters for subscription in self._fetcher.subscriptions())
+
+    def _policy(self, name: str) -> Policy:
+        return Policy(
+            name,
+            retries=self._conf.error_retries,
+            backoff_s=self._conf.error_retry_backoff,
+            dead_letters=self._dead_letters,
+        )
+
+    async def _emit(self, agent: Agent[Any], claim: Claim | None, value: Any) -> None:
+        """Send what an agent yielded to its sinks and to whoever asked."""
+        for sink in agent.sinks:
+            if isinstance(sink, Agent | Topic):
+                await sink.send(value=value)
+            elif isinstance(sink, str):
+                await self._app.topic(sink).send(value=value)
+            else:
+                result = sink(value)
+                if inspect.isawaitable(result):
+                    await result
+        if claim is not None and agent.use_reply_headers:
+            await reply_value(agent, claim, value)
+
+    async def _undecodable(self, claim: Claim, error: Exception) -> None:
+        if not isinstance(error, ValueDecodeError):
+            tp = claim.tp
+            error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
+        policy = self._conf.on_decode_error
+        if policy == "raise":
+            raise UndecodableRecord(str(error)) from error
+        if policy == "skip":
+            log.error("skipped: %s", error)
+        else:
+            await self._dead_letters.write(claim.record(), error, "decoding")
+
+    # -- StreamRuntime
+
+    def subscribe(self, topic: Topic[Any, Any], owner: str) -> Subscription:
+        subscription = self._new_subscription(topic, owner, actors=1)
+        self._on_new_topic(subscription)
+        return subscription
+
+    async def repartition(
+        self, parent: Stream[Any], key: Callable[[Any], Any] | None, topic: Topic[Any, Any]
+    ) -> Subscription:
+        name = topic.get_topic_name()
+        known = self._pumps.get(name)
+        if known is not None:
+            return known
+        subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
+        self._topics.repartitioned(name, parent.topic.topics)
+        policy = self._policy(self._conf.on_error)
+
+        async def on_error(claim: Claim, error: Exception, who: str) -> None:
+            await policy.settle([claim], error, who)
+
+        self._start_actor(Pump(parent, key, topic, self._producer, on_error))
+        self._on_new_topic(subscription)
+        return subscription
+
+    def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+        subscription = Subscription(
+            topic,
+            owner,
+            actors=actors,
+            on_drained=self._fetcher.on_drained,
+            on_idle=self._on_idle,
+            on_undecodable=self._undecodable,
+        )
+        self._fetcher.subscribe(subscription)
+        return subscription

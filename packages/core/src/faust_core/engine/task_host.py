@@ -1,0 +1,140 @@
+"""What happens to a task on this worker: opened, restored, read, kept warm, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any
+
+from faust_core.engine.declarations import Declarations, Signals
+from faust_core.engine.fetch import Fetcher
+from faust_core.engine.plans import TaskId
+from faust_core.engine.restore import Restorer
+from faust_core.engine.stores import Stores
+from faust_core.engine.task import Task, TaskState
+from faust_core.engine.topics import Topics
+from faust_core.errors import TopicMissing
+from faust_core.protocols.transport import Admin, Membership
+from faust_core.records import TopicPartition
+from faust_core.settings import Settings
+
+__all__ = ["WorkerTasks"]
+
+log = logging.getLogger(__name__)
+
+
+class WorkerTasks:
+    """The `TaskHost` of a worker's rebalances."""
+
+    def __init__(
+        self,
+        app: Any,
+        conf: Settings,
+        declarations: Declarations,
+        signals: Signals,
+        topics: Topics,
+        stores: Stores,
+        fetcher: Fetcher,
+        restorer: Restorer,
+        admin: Admin,
+        *,
+        membership: Callable[[], Membership],
+        commit: Callable[[Collection[Task] | None], Awaitable[None]],
+        dropped: Callable[[], Awaitable[None]],
+        in_thread: Callable[[Callable[[], None]], Awaitable[None]],
+    ) -> None:
+        self._app = app
+        self._conf = conf
+        self._tables = declarations.tables
+        self._signals = signals
+        self._topics = topics
+        self._stores = stores
+        self._fetcher = fetcher
+        self._restorer = restorer
+        self._admin = admin
+        self._membership = membership
+        self._commit = commit
+        self._dropped = dropped
+        self._in_thread = in_thread
+
+    async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
+        group = self._topics.group(task_id)
+        tables = {name: await self._stores.open(self._tables[name], task_id.partition) for name in group.tables}
+        inputs = [TopicPartition(name, task_id.partition) for name in group.topics]
+        return Task(task_id, inputs, tables, state)
+
+    async def activate(self, task: Task, fence: Collection[str]) -> None:
+        if fence and self._conf.exactly_once:
+            await self._admin.fence(fence)
+        started = time.monotonic()
+        restored = await self._restorer.restore(task)
+        if task.tables:
+            log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
+        positions = await self.positions(task)
+        task.enter(TaskState.RUNNING)
+        task.halted = False
+        for table in task.tables.values():
+            table.table.attach(task.partition, table)
+        await self._fetcher.start(task, positions)
+
+    async def positions(self, task: Task) -> dict[TopicPartition, int]:
+        """Return where a task's inputs go on: at the committed offset, else as `consumer_auto_offset_reset` says.
+
+        Raises:
+            TopicMissing: there is no committed offset and the setting is `none`.
+        """
+        committed = await self._membership().committed(task.inputs)
+        positions = {tp: offset for tp, offset in committed.items() if offset is not None}
+        task.committed = dict(positions)
+        new = [tp for tp in task.inputs if tp not in positions]
+        if not new:
+            return positions
+        reset = self._conf.consumer_auto_offset_reset
+        if reset == "none":
+            raise TopicMissing(
+                f"no committed offset for {', '.join(map(str, sorted(new)))}, and consumer_auto_offset_reset is 'none'"
+            )
+        offsets = self._admin.end_offsets(new) if reset == "latest" else self._admin.start_offsets(new)
+        return {**positions, **await offsets}
+
+    async def warm(self, task: Task) -> None:
+        for table in task.tables.values():
+            table.table.detach(task.partition)
+            table.discard()
+        await self._restorer.keep_warm(task)
+
+    async def stop_reading(self, task: Task) -> None:
+        await self._fetcher.stop(task)
+        for table in task.tables.values():
+            table.table.detach(task.partition)
+
+    async def close_task(self, task: Task) -> None:
+        await self._restorer.release(task)
+        for table in task.tables.values():
+            table.table.detach(task.partition)
+        await self._in_thread(task.close)
+
+    async def commit(self, tasks: Collection[Task] | None) -> None:
+        await self._commit(tasks)
+
+    async def told(self, revoked: Iterable[TopicPartition], assigned: Iterable[TopicPartition]) -> None:
+        await self._signals.on_partitions_revoked.send(self._app, set(revoked))
+        await self._signals.on_partitions_assigned.send(self._app, set(assigned))
+
+    async def settled(self, recovered: Collection[Task]) -> None:
+        for name in {name for task in recovered for name in task.tables}:
+            for callback in self._tables[name].recover_callbacks:
+                result = callback()
+                if inspect.isawaitable(result):
+                    await result
+        await self._signals.on_rebalance_complete.send(self._app)
+
+    async def caught_up(self, tasks: Collection[Task]) -> bool:
+        lags = await asyncio.gather(*(self._restorer.lag(task) for task in tasks))
+        return all(lag <= self._conf.acceptable_recovery_lag for lag in lags)
+
+    async def dropped(self) -> None:
+        await self._dropped()
