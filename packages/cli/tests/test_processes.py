@@ -5,6 +5,7 @@ import re
 import signal
 import time
 import uuid
+from collections.abc import Iterable
 
 import pytest
 
@@ -21,6 +22,10 @@ async def count(stream):
         print("got", order, flush=True)
         {body}
 
+@app.on_before_shutdown.connect
+async def closing(app):
+    {closing}
+
 @app.task
 async def place():
     print(f"pid {{os.getpid()}} in {{app.conf.datadir}} as {{app.conf.consumer_group_instance_id}}", flush=True)
@@ -31,9 +36,9 @@ async def place():
 def program(kafka, module):
     """Writes an application of its own group; its name and its id."""
 
-    def write(body="pass", options=""):
+    def write(body="pass", *, options="", closing="pass"):
         app_id = f"cli-{uuid.uuid4().hex[:8]}"
-        return module(PROGRAM.format(id=app_id, broker=kafka, body=body, options=options)), app_id
+        return module(PROGRAM.format(id=app_id, broker=kafka, body=body, options=options, closing=closing)), app_id
 
     return write
 
@@ -44,6 +49,14 @@ def gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+def all_gone(pids: Iterable[int], within_s: float = 20.0) -> None:
+    """Wait until they have ended."""
+    deadline = time.monotonic() + within_s
+    while not all(map(gone, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def children(worker) -> dict[int, int]:
@@ -99,22 +112,16 @@ def test_processes_stop_when_their_supervisor_is_killed(start, program):
     pids = children(worker)
     worker.send(signal.SIGKILL)
     worker.code()
-    deadline = time.monotonic() + 20
-    while not all(map(gone, pids.values())):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    all_gone(pids.values())
 
 
 def test_a_second_signal_ends_all_at_once(start, program):
-    name, app_id = program("await asyncio.sleep(60)")
+    name, _ = program(closing="await asyncio.sleep(60)")
     worker = start("-m", "faust_cli", "-A", name, "-l", "info", "worker", "--processes", "2")
     worker.saying("pid ", times=4)
-    assert start("-m", "faust_cli", "-A", name, "send", f"{app_id}-orders", "1").code() == 0
-    worker.saying("got 1")
     pids = children(worker)
     worker.send(signal.SIGTERM)
     worker.saying("finishing what is in flight")
     worker.send(signal.SIGTERM)
     assert worker.code(timeout=2) == 143
-    time.sleep(0.2)
-    assert all(map(gone, pids.values()))
+    all_gone(pids.values())

@@ -23,6 +23,7 @@ async def count(stream):
 @app.on_before_shutdown.connect
 async def closing(app):
     print("closing", flush=True)
+    {closing}
 
 @app.task
 async def fill():
@@ -33,8 +34,8 @@ if __name__ == "__main__":
 """
 
 
-def program(body: str = "pass", broker: str = "memory://", options: str = "") -> str:
-    return PROGRAM.format(body=body, broker=broker, options=options)
+def program(body: str = "pass", *, broker: str = "memory://", options: str = "", closing: str = "pass") -> str:
+    return PROGRAM.format(body=body, broker=broker, options=options, closing=closing)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -62,12 +63,21 @@ def test_uvloop_runs_it_as_well(start, module):
     assert worker.code() == 0
 
 
+def test_an_event_in_hand_is_finished_first(start, module):
+    body = "await asyncio.sleep(0.5); print('finished', flush=True)"
+    worker = start("-m", "faust_cli", "-A", module(program(body)), "worker")
+    worker.saying("got 1")
+    worker.send(signal.SIGTERM)
+    assert worker.code() == 0
+    assert "finished" in worker.stdout
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_second_signal_ends_it_at_once(start, module, number, code):
-    worker = start("-m", "faust_cli", "-A", module(program("await asyncio.sleep(60)")), "worker", "-l", "info")
+    worker = start("-m", "faust_cli", "-A", module(program(closing="await asyncio.sleep(60)")), "worker")
     worker.saying("got 1")
     worker.send(number)
-    worker.saying("finishing what is in flight")
+    worker.saying("closing")
     worker.send(number)
     assert worker.code(timeout=2) == code
     assert "ending at once" in worker.last_line
@@ -85,7 +95,7 @@ def test_a_second_signal_ends_it_although_user_code_blocks_the_loop(start, modul
 def test_a_crash_exits_with_1_and_its_reason_is_the_last_line(start, module):
     text = program("raise ValueError('it went\\n wrong')", options="on_error='crash'")
     name = module(text)
-    line = text.splitlines().index("        raise ValueError('it went") + 1
+    line = text.splitlines().index("        raise ValueError('it went\\n wrong')") + 1
     worker = start("-m", "faust_cli", "-A", name, "worker")
     assert worker.code() == 1
     assert worker.stderr == f"Error: the worker failed: ValueError: it went wrong ({name}.py:{line}, in count)\n"

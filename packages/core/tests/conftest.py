@@ -123,3 +123,68 @@ async def lab() -> AsyncIterator[Lab]:
 @pytest.fixture(name="eventually")
 def _eventually() -> Iterator[Callable[..., Any]]:
     yield eventually
+
+
+def counting_app(lab: Lab, worker: str = "w1", *, group: bool = False, pause_s: float = 0.0, **options: Any) -> App:
+    """An application that counts its input `[key, n]` by key in table `counts` and sends every count to `out`."""
+    app = lab.app(worker, **{"broker_commit_interval": 0.02, **options})
+    counts = app.Table("counts", default=int)
+    out = app.topic("out")
+
+    @app.agent("in", name="count")
+    async def count(stream: Any) -> None:
+        if group:
+            stream = stream.group_by(lambda value: value[0], name="key")
+        async for key, n in stream:
+            counts[key] += 1
+            if pause_s and n % 7 == 0:
+                await asyncio.sleep(pause_s)
+            await out.send(key=key, value=[key, counts[key]])
+
+    return app
+
+
+class Counting:
+    """Input for `counting_app`, and what must come of it."""
+
+    def __init__(self, lab: Lab, partitions: int = 2, keys: int = 5) -> None:
+        self.lab = lab
+        self.partitions = partitions
+        self.keys = keys
+        self.expected: dict[str, int] = {}
+        self.sent = 0
+        lab.broker.create_topic("in", partitions)
+        lab.broker.create_topic("out", partitions)
+
+    def put(self, count: int) -> None:
+        for n in range(self.sent, self.sent + count):
+            key = f"k{n % self.keys}"
+            self.expected[key] = self.expected.get(key, 0) + 1
+            self.lab.put("in", [key, n], key=key, partition=n % self.keys % self.partitions)
+        self.sent += count
+
+    def all_committed(self, topic: str = "in") -> bool:
+        ends = [log.end for log in self.lab.broker.topics[topic].logs]
+        return [self.lab.committed(topic, p) or 0 for p in range(len(ends))] == ends
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self.lab.changelog("counts")
+
+    @property
+    def outputs(self) -> list[tuple[str, int]]:
+        return sorted((key, count) for key, count in self.lab.values("out"))
+
+    @property
+    def expected_outputs(self) -> list[tuple[str, int]]:
+        return sorted((key, i) for key, total in self.expected.items() for i in range(1, total + 1))
+
+
+@pytest.fixture
+def counting(lab: Lab) -> Counting:
+    return Counting(lab)
+
+
+@pytest.fixture(name="counting_app")
+def _counting_app(lab: Lab) -> Callable[..., App]:
+    return lambda *args, **options: counting_app(lab, *args, **options)

@@ -1,6 +1,7 @@
 # needs: faust_core.app
 """Agents: what is in a stream is what its topic holds."""
 
+from collections.abc import AsyncIterator
 from typing import reveal_type
 
 import faust
@@ -15,7 +16,6 @@ class Order(faust.Record, serializer="json"):
 
 app = faust.App("orders", broker="kafka://localhost")
 topic = app.topic("orders", key_type=str, value_type=Order)
-reveal_type(topic)  # is: Topic[str, Order]
 
 
 @app.agent(topic)
@@ -29,10 +29,15 @@ async def one_by_one(orders: faust.Stream[Order]) -> None:
 
 @app.agent(topic)
 async def events(orders: faust.Stream[Order]) -> None:
-    """Events."""
+    """Events and keys."""
     async for event in orders.events():
         reveal_type(event.value)  # is: Order
         reveal_type(event.message.offset)  # is: int
+        reveal_type(event.message.key)  # is: bytes | None
+        reveal_type(event.headers)  # is: Mapping[str, bytes | None]
+    async for key, order in orders.items():
+        reveal_type(key)  # is: Any
+        reveal_type(order)  # is: Order
 
 
 @app.agent(topic)
@@ -45,5 +50,41 @@ async def many(orders: faust.Stream[Order]) -> None:
     async for number, order in orders.enumerate():
         reveal_type(number)  # is: int
         reveal_type(order)  # is: Order
+
+
+@app.agent(topic)
+async def partitioned_anew(orders: faust.Stream[Order]) -> None:
+    """By a field, by a function, through a topic: the values are the same ones."""
+    reveal_type(orders.group_by(Order.account))  # is: Stream[Order]
     async for order in orders.group_by(lambda order: order.account, name="account"):
         reveal_type(order)  # is: Order
+    async for order in orders.through("copies"):
+        reveal_type(order)  # is: Order
+    orders.group_by(Order.colour)  # error: attr-defined
+    orders.take(100)  # error: call-arg
+
+
+@app.agent(topic, concurrency=4)
+async def doubled(orders: faust.Stream[Order]) -> AsyncIterator[int]:
+    """An agent that answers."""
+    async for order in orders:
+        yield order.amount * 2
+
+
+reveal_type(doubled)  # is: Agent[Order]
+reveal_type(doubled.topic)  # is: Topic[Any, Order]
+
+
+@app.agent(value_type=int)
+async def of_its_own_topic(numbers: faust.Stream[int]) -> None:
+    """Its topic is made of its name."""
+    async for number in numbers:
+        reveal_type(number)  # is: int
+
+
+reveal_type(of_its_own_topic)  # is: Agent[int]
+
+
+@app.agent(topic, concurency=4)  # error: call-overload
+async def misspelt(orders: faust.Stream[Order]) -> None:
+    """An option that does not exist."""

@@ -16,9 +16,8 @@ import faust_core
 from faust_cli.failures import CommandFailed
 from faust_core.app import App
 from faust_core.errors import FaustError
-from faust_core.registry import has_store
 
-__all__ = ["broker_urls", "find_app", "is_embedded", "set_datadir", "store_url", "without_secrets"]
+__all__ = ["broker_urls", "find_app", "is_embedded", "set_datadir", "without_secrets"]
 
 ATTRIBUTE = "app"
 SHOWN_FRAMES = 3
@@ -121,13 +120,6 @@ def is_embedded(app: App) -> bool:
 
 def broker_urls(app: App) -> str:
     return ";".join(without_secrets(url) for url in app.conf.broker)
-
-
-def store_url(app: App) -> str:
-    """Return the URL of the store that `app.make_store_backend()` makes."""
-    conf = app.conf
-    by_datadir = "store" not in conf.explicit and "datadir" in conf.explicit and has_store("rocksdb")
-    return "rocksdb://" if by_datadir else conf.store
 
 
 def without_secrets(url: str) -> str:

@@ -164,6 +164,15 @@ def time_zone(value: Any) -> tzinfo:
     raise ValueError("a tzinfo, or the name of a time zone such as Europe/Berlin")
 
 
+def replaced(instead: str) -> Parser:
+    """Return the parser of a setting that must not be ignored, and that another one stands for."""
+
+    def parse(_value: Any) -> None:
+        raise ValueError(f"nothing: use {instead}")
+
+    return parse
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)

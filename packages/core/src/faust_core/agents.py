@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core.errors import ConfigError
-from faust_core.topics import HeadersArg, SentRecord, Topic
+from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
     from faust_core.stream import Stream
 
-__all__ = ["Agent", "AgentFunction", "ErrorPolicy", "Sink"]
+__all__ = ["Agent", "AgentFunction", "AgentOptions", "AgentTopicOptions", "ErrorPolicy", "Sink"]
 
 T = TypeVar("T")
 
@@ -23,6 +23,24 @@ AgentFunction = Callable[["Stream[Any]"], "Awaitable[Any] | AsyncIterator[Any]"]
 Sink = Any
 #: What `on_error` may be: a policy by name, or a function of (agent, exception) that is told first.
 ErrorPolicy = str | Callable[["Agent[Any]", BaseException], Any]
+
+
+class AgentOptions(TypedDict, total=False):
+    """What `app.agent` takes besides the topic."""
+
+    name: str | None
+    concurrency: int
+    sink: Iterable[Sink]
+    on_error: ErrorPolicy | None
+    isolated_partitions: bool
+    use_reply_headers: bool
+
+
+class AgentTopicOptions(AgentOptions, TopicOptions, total=False):
+    """The same where the agent has a topic of its own, or names one: what `app.topic` takes, too."""
+
+    key_type: Any
+
 
 POLICIES = ("dead_letter", "retry", "skip", "crash")
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
-from faust_core.agents import Agent, AgentFunction, ErrorPolicy, Sink
+from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
 from faust_core.cron import Cron
 from faust_core.engine.client import Client
 from faust_core.engine.declarations import Declarations, Signals
@@ -28,14 +28,15 @@ from faust_core.registry import has_store, store_factory, transport_factory
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
-from faust_core.tables import Table
-from faust_core.topics import HeadersArg, SentRecord, Topic
+from faust_core.tables import Table, TableOptions
+from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
 
 __all__ = ["App"]
 
 log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -86,6 +87,22 @@ class App:
         return self.conf.id
 
     # -- declaring
+
+    @overload
+    def topic(
+        self, *names: str, key_type: type[K], value_type: type[V], **options: Unpack[TopicOptions]
+    ) -> Topic[K, V]: ...
+
+    @overload
+    def topic(self, *names: str, value_type: type[V], **options: Unpack[TopicOptions]) -> Topic[Any, V]: ...
+
+    @overload
+    def topic(self, *names: str, key_type: type[K], **options: Unpack[TopicOptions]) -> Topic[K, Any]: ...
+
+    @overload
+    def topic(
+        self, *names: str, key_type: Any = None, value_type: Any = None, **options: Unpack[TopicOptions]
+    ) -> Topic[Any, Any]: ...
 
     def topic(
         self,
@@ -140,18 +157,18 @@ class App:
 
     @overload
     def agent(
-        self,
-        channel: Topic[Any, V] | str | None = None,
-        /,
-        *,
-        name: str | None = None,
-        concurrency: int = 1,
-        sink: Iterable[Sink] = (),
-        on_error: ErrorPolicy | None = None,
-        isolated_partitions: bool = False,
-        use_reply_headers: bool = True,
-        **topic_options: Any,
+        self, channel: Topic[Any, V], /, **options: Unpack[AgentOptions]
     ) -> Callable[[AgentFunction], Agent[V]]: ...
+
+    @overload
+    def agent(
+        self, channel: str | None = None, /, *, value_type: type[V], **options: Unpack[AgentTopicOptions]
+    ) -> Callable[[AgentFunction], Agent[V]]: ...
+
+    @overload
+    def agent(
+        self, channel: str | None = None, /, *, value_type: Any = None, **options: Unpack[AgentTopicOptions]
+    ) -> Callable[[AgentFunction], Agent[Any]]: ...
 
     def agent(
         self,
@@ -208,6 +225,48 @@ class App:
 
         return declare
 
+    @overload
+    def Table(
+        self,
+        name: str,
+        *,
+        key_type: type[K],
+        value_type: type[V],
+        default: Callable[[], V] | None = None,
+        **options: Unpack[TableOptions],
+    ) -> Table[K, V]: ...
+
+    @overload
+    def Table(
+        self, name: str, *, key_type: type[K], default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
+    ) -> Table[K, V]: ...
+
+    @overload
+    def Table(
+        self,
+        name: str,
+        *,
+        value_type: type[V],
+        default: Callable[[], V] | None = None,
+        **options: Unpack[TableOptions],
+    ) -> Table[Any, V]: ...
+
+    @overload
+    def Table(
+        self, name: str, *, default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
+    ) -> Table[Any, V]: ...
+
+    @overload
+    def Table(
+        self,
+        name: str,
+        *,
+        key_type: Any = None,
+        value_type: Any = None,
+        default: Callable[[], Any] | None = None,
+        **options: Unpack[TableOptions],
+    ) -> Table[Any, Any]: ...
+
     def Table(self, name: str, **options: Any) -> Table[Any, Any]:  # noqa: N802  the name that applications use
         """Declare a table; see `faust_core.tables.Table` for the options.
 
@@ -245,6 +304,12 @@ class App:
         """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
         cron = Cron(cron_format, timezone or self.conf.timezone)
         return self._job(lambda n, f: Job(n, f, cron=cron, on_leader=on_leader, on_error=on_error), name)
+
+    @overload
+    def task(self, function: F, /) -> F: ...
+
+    @overload
+    def task(self, *, on_leader: bool = False, name: str | None = None, on_error: str = "log") -> Callable[[F], F]: ...
 
     def task(
         self,
@@ -289,6 +354,12 @@ class App:
     @property
     def on_rebalance_complete(self) -> Signal:
         return self.signals.on_rebalance_complete
+
+    @overload
+    def stream(self, channel: Topic[Any, V]) -> Stream[V]: ...
+
+    @overload
+    def stream(self, channel: str) -> Stream[Any]: ...
 
     def stream(self, channel: Topic[Any, Any] | str) -> Stream[Any]:
         """Return a stream of a topic, to be iterated inside a task of the running application."""
@@ -375,13 +446,17 @@ class App:
         )
         return transport_factory(url)(url, context)
 
-    def make_store_backend(self) -> StoreBackend:
-        """Make the store that the setting names; RocksDB where a data directory is set and it is installed."""
+    @property
+    def store_url(self) -> str:
+        """Where tables are kept: as `store` says; without it RocksDB where it is installed and `datadir` is set."""
         conf = self.conf
-        url = conf.store
-        if "store" not in conf.explicit and "datadir" in conf.explicit and has_store("rocksdb"):
-            url = "rocksdb://"
-        return store_factory(url)(url, StoreContext(conf.id, Path(conf.tabledir), {}))
+        by_default = "store" not in conf.explicit and "datadir" in conf.explicit and has_store("rocksdb")
+        return "rocksdb://" if by_default else conf.store
+
+    def make_store_backend(self) -> StoreBackend:
+        """Make the store of `store_url`; nothing is opened yet."""
+        url = self.store_url
+        return store_factory(url)(url, StoreContext(self.conf.id, Path(self.conf.tabledir), {}))
 
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.

@@ -7,7 +7,7 @@ carried out.  A claim that is not finished holds the committed offset back at it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
@@ -60,13 +60,30 @@ class ClaimHolder(Protocol):
 
     def release(self, claim: Claim, /) -> None: ...
 
-    def claims(self) -> Iterable[Claim]: ...
+    def trim(self, claim: Claim, /) -> None: ...
+
+    def leave(self, claim: Claim, /) -> None: ...
 
 
 class Claim:
     """The records `start` … `stop - 1` of a batch; `index` is the one in the user's hands."""
 
-    __slots__ = ("actor", "batch", "buffered", "held", "index", "source", "start", "stop", "task", "topic", "wrote")
+    __slots__ = (
+        "actor",
+        "batch",
+        "buffered",
+        "failed",
+        "held",
+        "index",
+        "raw",
+        "source",
+        "start",
+        "stop",
+        "taken",
+        "task",
+        "topic",
+        "wrote",
+    )
 
     def __init__(
         self, batch: RecordBatch, start: int, stop: int, task: TaskView, topic: Decoding, source: ClaimHolder
@@ -84,6 +101,12 @@ class Claim:
         self.held = False
         #: `take()` is still collecting: nothing has been done with the items yet
         self.buffered = False
+        #: indexes of the items that `take()` holds: not those that were dropped on the way
+        self.taken: list[int] = []
+        #: its body raised: what becomes of its items is the error policy's matter
+        self.failed = False
+        #: the values that the stream has before it; emptied when its loop is left
+        self.raw: list[bytes | None] = []
         #: index of the item that last changed a table
         self.wrote = -1
 
@@ -156,8 +179,12 @@ class ClaimSource(Protocol):
         """Give back what stands behind the claim's index."""
         ...
 
-    def left(self, claim: Claim | None, /) -> Claim | None:
-        """Return `claim` where it was made here and its loop was left by `break`: its last item is done then."""
+    def leave(self, claim: Claim, /) -> None:
+        """The loop over a claim was left by `break`: what its body has seen is done.  Not where it raised."""
+        ...
+
+    def leave_all(self) -> None:
+        """Likewise for whatever the running actor still has of this source."""
         ...
 
     async def undecodable(self, claim: Claim, error: Exception, /) -> None:

@@ -21,6 +21,7 @@ from faust_core import _parse as p
 from faust_core._options import NO_ENV as _NO_ENV
 from faust_core._options import gather
 from faust_core.errors import ConfigError
+from faust_core.protocols.transport import Credentials
 
 __all__ = ["ProcessingGuarantee", "Settings", "seconds"]
 
@@ -47,7 +48,7 @@ def _s(
         default: None may also mean that it follows from other settings; `doc` says how.
         env: the variable that sets it, where it is not the name in upper case; `_NO_ENV` for none.
         also: more variables, that take no prefix.
-        effect: False for settings of the original that need no equivalent here.
+        effect: False for settings of the original that have no effect here, or not yet; setting one is said in the log.
     """
     metadata = {"parse": parse, "doc": doc, "env": env, "also": also, "effect": effect}
     if isinstance(default, dict):
@@ -60,9 +61,9 @@ _sec, _pos_sec = p.seconds(), p.seconds(above_zero=True)
 _int0, _int1 = p.integer(0), p.integer(1)
 
 
-def _not_text(value: Any) -> Any:
-    if isinstance(value, (str, bytes, int, float)):
-        raise ValueError("an object such as faust.SASLCredentials, faust.SSLCredentials or an ssl.SSLContext")
+def _credentials(value: Any) -> Credentials:
+    if not isinstance(value, Credentials):
+        raise ValueError("a faust.Credentials(mechanism=…, username=…, password=…, tls=…)")
     return value
 
 
@@ -81,28 +82,32 @@ class Settings:
     ignored: tuple[str, ...] = ()
 
     # Common
-    autodiscover: Any = _s(False, _obj, "modules to import at start: True, their names, or a function", env=_NO_ENV)
+    autodiscover: Any = _s(
+        False, _obj, "modules to import at start: True, their names, or a function", env=_NO_ENV, effect=False
+    )
     datadir: Path = _s(None, p.directory, "where local state is kept; {name}-data", env="APP_DATADIR",
                        also=("FAUST_DATADIR", "F_DATADIR"))  # fmt: skip
     tabledir: Path = _s(None, p.directory, "where tables are kept; {datadir}/v{version}/tables", env="APP_TABLEDIR")
-    debug: bool = _s(False, p.boolean, "more checks, more pages", env="APP_DEBUG", also=("FAUST_DEBUG", "F_DEBUG"))
+    debug: bool = _s(
+        False, p.boolean, "more checks, more pages", env="APP_DEBUG", also=("FAUST_DEBUG", "F_DEBUG"), effect=False
+    )
     env_prefix: str = _s("", p.text, "before the name of every variable", env="APP_ENV_PREFIX")
     id_format: str = _s("{id}-v{self.version}", p.text, "the id of versions above 1", env="APP_ID_FORMAT")
-    origin: str | None = _s(None, p.text, "the package that `autodiscover` begins with", env=_NO_ENV)
+    origin: str | None = _s(None, p.text, "the package that `autodiscover` begins with", env=_NO_ENV, effect=False)
     timezone: tzinfo = _s(UTC, p.time_zone, "the time zone of cron expressions")
     version: int = _s(1, _int1, "part of the id from 2 on: a new version begins with empty tables", env="APP_VERSION")
     cython_optimizations: bool = _s(False, p.boolean, effect=False)
-    blocking_timeout: float | None = _s(None, _sec, "report an event loop that is blocked for so long",
+    blocking_timeout: float | None = _s(None, _sec, "see `stuck_agent_timeout`", effect=False,
                                         also=("FAUST_BLOCKING_TIMEOUT", "F_BLOCKING_TIMEOUT"))  # fmt: skip
     broker: tuple[str, ...] = _s(("kafka://localhost:9092",), p.broker_urls, "URLs of brokers", env="BROKER_URL")
-    broker_credentials: Any = _s(None, _not_text, "how to prove to the broker who we are")
-    ssl_context: Any = _s(None, _not_text, "an ssl.SSLContext for outgoing connections", env=_NO_ENV)
+    broker_credentials: Credentials | None = _s(None, _credentials, "how to prove to the broker who we are")
+    ssl_context: None = _s(None, p.replaced("broker_credentials=faust.Credentials(tls=True, …)"), env=_NO_ENV)
     logging_config: Mapping[str, Any] | None = _s(None, p.mapping, "for logging.config.dictConfig", env=_NO_ENV)
     loghandlers: tuple[Any, ...] = _s((), p.sequence, "more log handlers", env=_NO_ENV)
     processing_guarantee: ProcessingGuarantee = _s(ProcessingGuarantee.AT_LEAST_ONCE,
                                                    p.members_of(ProcessingGuarantee))  # fmt: skip
     store: str = _s("memory://", p.text, "where tables are kept", env="APP_STORE")
-    cache: str = _s("memory://", p.text, "where web pages are cached", env="CACHE_URL")
+    cache: str = _s("memory://", p.text, "where web pages are cached", env="CACHE_URL", effect=False)
     rack: str | None = _s(None, p.text, "standbys prefer another rack than the owner's", env="APP_RACK")
     shutdown_timeout: float = _s(30.0, _sec, "to finish what is in flight", env="APP_SHUTDOWN_TIMEOUT")
 
@@ -122,8 +127,12 @@ class Settings:
     agent_supervisor: Any = _s(None, _obj, "how agents are restarted: see `on_error`", effect=False)
 
     # Broker
-    broker_consumer: tuple[str, ...] = _s(None, p.broker_urls, "for consumers; `broker`", env="BROKER_CONSUMER_URL")
-    broker_producer: tuple[str, ...] = _s(None, p.broker_urls, "for producers; `broker`", env="BROKER_PRODUCER_URL")
+    broker_consumer: tuple[str, ...] = _s(
+        None, p.broker_urls, "for consumers; `broker`", env="BROKER_CONSUMER_URL", effect=False
+    )
+    broker_producer: tuple[str, ...] = _s(
+        None, p.broker_urls, "for producers; `broker`", env="BROKER_PRODUCER_URL", effect=False
+    )
     broker_api_version: str = _s("auto", p.text, effect=False)
     broker_check_crcs: bool = _s(True, p.boolean, effect=False)
     broker_client_id: str = _s("faust", p.text, "names this client in the broker's log")
@@ -162,7 +171,7 @@ class Settings:
     producer_linger: float = _s(0.005, _sec, "wait for more records before a request")
     producer_max_batch_size: int = _s(16_384, _int1, effect=False)
     producer_max_request_size: int = _s(1_000_000, _int1, "bytes of one record or request")
-    producer_partitioner: Any = _s(None, _obj, "function of (key, all, available); murmur2", env=_NO_ENV)
+    producer_partitioner: Any = _s(None, _obj, "function of (key, all, available); murmur2", env=_NO_ENV, effect=False)
     producer_request_timeout: float = _s(1200.0, _pos_sec, effect=False)
     producer_threaded: bool = _s(False, p.boolean, effect=False)
     producer_metadata_max_age_ms: int = _s(300_000, _int0, effect=False)
@@ -170,7 +179,9 @@ class Settings:
     producer_options: Mapping[str, Any] = _s({}, p.mapping, "settings of the client library itself", env=_NO_ENV)
 
     # RPC
-    reply_create_topic: bool = _s(False, p.boolean, "create the topic for replies", env="APP_REPLY_CREATE_TOPIC")
+    reply_create_topic: bool = _s(
+        False, p.boolean, "create the topic for replies", env="APP_REPLY_CREATE_TOPIC", effect=False
+    )
     reply_expires: float = _s(86_400.0, _pos_sec, "for how long replies are kept", env="APP_REPLY_EXPIRES")
     reply_to: str = _s(None, p.text, "the topic for replies; {reply_to_prefix}{uuid}", env=_NO_ENV)
     reply_to_prefix: str = _s("f-reply-", p.text, env="APP_REPLY_TO_PREFIX")
@@ -190,7 +201,7 @@ class Settings:
     aerospike_sleep_seconds_between_retries_on_exception: float = _s(1.0, _sec, effect=False)
 
     # Tables
-    table_cleanup_interval: float = _s(30.0, _pos_sec, "between removals of expired windows")
+    table_cleanup_interval: float = _s(30.0, _pos_sec, "between removals of expired windows", effect=False)
     table_key_index_size: int = _s(1000, _int1, effect=False)
     table_standby_replicas: int = _s(1, _int0, "warm copies of each table partition on other workers")
     table_cache_size: int = _s(100_000, _int0, "decoded entries per table", env="APP_TABLE_CACHE_SIZE")
@@ -211,21 +222,21 @@ class Settings:
     # Web
     web: str = _s("aiohttp://", p.text, effect=False)
     web_application_options: Mapping[str, Any] = _s({}, p.mapping, env=_NO_ENV, effect=False)
-    web_cors_options: Mapping[str, Any] | None = _s(None, p.mapping, "CORS by path", env=_NO_ENV)
-    web_enabled: bool = _s(True, p.boolean, "serve HTTP", env="APP_WEB_ENABLED")
-    web_stats_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_STATS_ENABLED")
-    web_graph_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_GRAPH_ENABLED")
-    web_router_enabled: bool = _s(True, p.boolean, env="APP_WEB_ROUTER_ENABLED")
-    web_tables_enabled: bool = _s(True, p.boolean, env="APP_WEB_TABLES_ENABLED")
-    web_metrics_enabled: bool = _s(False, p.boolean, env="APP_WEB_METRICS_ENABLED")
-    web_bind: str = _s("127.0.0.1", p.text, "the address to listen on; 0.0.0.0 opens it to all")
-    web_host: str = _s(None, p.text, "under which others reach this worker; the host's name")
-    web_port: int = _s(6066, p.port, also=("FAUST_WEB_PORT", "F_WEB_PORT"))
+    web_cors_options: Mapping[str, Any] | None = _s(None, p.mapping, "CORS by path", env=_NO_ENV, effect=False)
+    web_enabled: bool = _s(True, p.boolean, "serve HTTP", env="APP_WEB_ENABLED", effect=False)
+    web_stats_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_STATS_ENABLED", effect=False)
+    web_graph_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_GRAPH_ENABLED", effect=False)
+    web_router_enabled: bool = _s(True, p.boolean, env="APP_WEB_ROUTER_ENABLED", effect=False)
+    web_tables_enabled: bool = _s(True, p.boolean, env="APP_WEB_TABLES_ENABLED", effect=False)
+    web_metrics_enabled: bool = _s(False, p.boolean, env="APP_WEB_METRICS_ENABLED", effect=False)
+    web_bind: str = _s("127.0.0.1", p.text, "the address to listen on; 0.0.0.0 opens it to all", effect=False)
+    web_host: str = _s(None, p.text, "under which others reach this worker; the host's name", effect=False)
+    web_port: int = _s(6066, p.port, also=("FAUST_WEB_PORT", "F_WEB_PORT"), effect=False)
     web_in_thread: bool = _s(False, p.boolean, env=_NO_ENV, effect=False)
-    web_ssl_context: Any = _s(None, _not_text, "an ssl.SSLContext", env=_NO_ENV)
+    web_ssl_context: Any = _s(None, _obj, "an ssl.SSLContext", env=_NO_ENV, effect=False)
     web_transport: str = _s("tcp://", p.text, "or unix://path", env=_NO_ENV,
-                            also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"))  # fmt: skip
-    canonical_url: str = _s(None, p.text, "http://{web_host}:{web_port}", env="NODE_CANONICAL_URL")
+                            also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"), effect=False)  # fmt: skip
+    canonical_url: str = _s(None, p.text, "http://{web_host}:{web_port}", env="NODE_CANONICAL_URL", effect=False)
 
     # Worker
     worker_redirect_stdouts: bool = _s(False, p.boolean, "what is printed goes to the log")
@@ -234,7 +245,7 @@ class Settings:
     # Classes that the original lets one replace
     Agent: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     Event: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Schema: Any = _s(None, _obj, "the schema of topics that have none", env=_NO_ENV)
+    Schema: Any = _s(None, _obj, "the schema of topics that have none", env=_NO_ENV, effect=False)
     Stream: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     Table: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     SetTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
@@ -248,7 +259,7 @@ class Settings:
     Router: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     Topic: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     HttpClient: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Monitor: Any = _s(None, _obj, "counts and measures", env=_NO_ENV)
+    Monitor: Any = _s(None, _obj, "counts and measures", env=_NO_ENV, effect=False)
 
     @property
     def id(self) -> str:

@@ -30,6 +30,9 @@ SKIP: Any = object()
 
 Processor = Callable[[Any], Any]
 
+#: How soon `take` looks again whether a checkpoint is over.
+HALTED_S = 0.002
+
 
 class StreamRuntime(Protocol):
     """Opens the sources of streams: the running worker."""
@@ -146,48 +149,54 @@ class Stream(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[T]:
         source = await self.open()
+        source.leave_all()
         processors = self._processors
-        claim = source.left(current_claim.get())
-        while True:
-            claim = await source.claim(claim)
-            assert claim is not None
-            current_claim.set(claim)
-            task = claim.task
-            # Without processors only decoding can fail in here, so the codec's own errors are caught.
-            # Processors may raise anything; there, decoding wraps its errors.
-            values = decoded_checked(claim) if processors else decoded(claim)
-            errors: tuple[type[Exception], ...] = (DecodeError,) if processors else claim.topic.decode_failures
-            while claim.index < claim.stop:
-                try:
-                    if not processors:
-                        for value in values:
-                            yield value
-                            claim.index += 1
-                            if task.halted:
-                                break
-                    else:
-                        for value in values:
-                            for processor in processors:
-                                value = processor(value)
-                                if inspect.isawaitable(value):
-                                    value = await value
-                                if value is SKIP:
-                                    break
-                            else:
+        claim: Claim | None = None
+        try:
+            while True:
+                claim = await source.claim(claim)
+                assert claim is not None
+                current_claim.set(claim)
+                task = claim.task
+                # Without processors only decoding can fail in here, so the codec's own errors are caught.
+                # Processors may raise anything; there, decoding wraps its errors.
+                values = decoded_checked(claim) if processors else decoded(claim)
+                errors: tuple[type[Exception], ...] = (DecodeError,) if processors else claim.topic.decode_failures
+                while claim.index < claim.stop:
+                    try:
+                        if not processors:
+                            for value in values:
                                 yield value
-                            claim.index += 1
-                            if task.halted:
-                                break
-                    break
-                except errors as exc:
-                    value, error = (SKIP, exc) if processors else tried_again(claim)
-                    if error is not None:
-                        await source.undecodable(claim, error)
-                    else:
-                        yield value
-                    claim.index += 1
-                    if task.halted:
+                                claim.index += 1
+                                if task.halted:
+                                    break
+                        else:
+                            for value in values:
+                                for processor in processors:
+                                    value = processor(value)
+                                    if inspect.isawaitable(value):
+                                        value = await value
+                                    if value is SKIP:
+                                        break
+                                else:
+                                    yield value
+                                claim.index += 1
+                                if task.halted:
+                                    break
                         break
+                    except errors as exc:
+                        value, error = (SKIP, exc) if processors else tried_again(claim)
+                        if error is not None:
+                            await source.undecodable(claim, error)
+                        else:
+                            yield value
+                        claim.index += 1
+                        if task.halted:
+                            break
+        except GeneratorExit:
+            if claim is not None:
+                source.leave(claim)
+            raise
 
     def items(self) -> Stream[tuple[Any, T]]:
         """Yield (key, value)."""
@@ -254,36 +263,53 @@ class Stream(Generic[T]):
             raise ConfigError(f"take({max_}): a batch has at least one value")
         patience = within.total_seconds() if isinstance(within, dt.timedelta) else float(within)
         source = await self.open()
+        source.leave_all()
         loop = asyncio.get_running_loop()
         batches: dict[Any, _Batch] = {}
-        previous = source.left(current_claim.get())
-        while True:
-            deadline = min((batch.deadline for batch in batches.values()), default=None)
-            claim = await source.claim(previous, deadline_s=deadline)
-            previous = None
-            if claim is not None:
-                claim.held = claim.buffered = True
-                batch = batches.setdefault(claim.tp, _Batch(loop.time() + patience))
-                batch.claims.append(claim)
-                async for value in self._each(claim, source):
-                    batch.values.append(value)
+        in_hand: list[Claim] = []
+        try:
+            while True:
+                deadline = min((batch.deadline for batch in batches.values()), default=None)
+                claim = await source.claim(None, deadline_s=deadline)
+                if claim is not None:
+                    claim.held = claim.buffered = True
+                    batch = batches.setdefault(claim.tp, _Batch(loop.time() + patience))
                     if len(batch.values) == max_:
-                        claim.index += 1
-                        source.trim(claim)
-                        break
-            now = loop.time()
-            for tp in [tp for tp, batch in batches.items() if len(batch.values) == max_ or batch.deadline <= now]:
-                batch = batches.pop(tp)
-                if batch.values and not batch.claims[0].task.closed:
-                    for held in batch.claims:
-                        held.buffered = False
-                        held.index = held.start
-                    current_claim.set(batch.claims[-1])
-                    yield batch.values
-                for held in batch.claims:
-                    held.held = False
-                    held.index = held.stop
-                    source.release(held)
+                        source.release(claim)
+                        claim = None
+                if claim is not None:
+                    batch.claims.append(claim)
+                    async for value in self._each(claim, source):
+                        claim.taken.append(claim.index)
+                        batch.values.append(value)
+                        if len(batch.values) == max_:
+                            claim.index += 1
+                            source.trim(claim)
+                            break
+                now = loop.time()
+                for tp in [tp for tp, batch in batches.items() if len(batch.values) == max_ or batch.deadline <= now]:
+                    task = batches[tp].claims[0].task
+                    if task.halted and not task.closed:
+                        # A checkpoint is under way; the batch comes behind it.
+                        batches[tp].deadline = now + HALTED_S
+                        continue
+                    batch = batches.pop(tp)
+                    in_hand = batch.claims
+                    if batch.values and not task.closed:
+                        for held in in_hand:
+                            held.buffered = False
+                            held.index = held.start
+                        current_claim.set(in_hand[-1])
+                        yield batch.values
+                    for held in in_hand:
+                        held.held = False
+                        held.index = held.stop
+                        source.release(held)
+                    in_hand = []
+        except GeneratorExit:
+            for held in [*in_hand, *(held for batch in batches.values() for held in batch.claims)]:
+                source.leave(held)
+            raise
 
     async def _each(self, claim: Claim, source: ClaimSource) -> AsyncIterator[T]:
         """Yield the values of one claim, processed; `claim.index` follows."""
@@ -407,7 +433,7 @@ def decoded(claim: Claim) -> Iterator[Any]:
 
     It survives an error: after one, the next item follows.
     """
-    raw = claim.batch.values[claim.index : claim.stop]
+    raw = claim.raw = list(claim.batch.values[claim.index : claim.stop])
     if None in raw:
         return decoded_checked(claim)
     return map(claim.topic.raw_decode, cast("Sequence[bytes]", raw))
@@ -424,5 +450,6 @@ def tried_again(claim: Claim) -> tuple[Any, Exception | None]:
 def decoded_checked(claim: Claim) -> Iterator[Any]:
     """Like `decoded`, with every error a `ValueDecodeError`."""
     topic = claim.topic
+    claim.raw = list(claim.batch.values[claim.index : claim.stop])
     # Not a generator: that would end with its first error.
-    return map(lambda data: topic.decode_value(data, claim), claim.batch.values[claim.index : claim.stop])  # noqa: C417
+    return map(lambda data: topic.decode_value(data, claim), claim.raw)  # noqa: C417

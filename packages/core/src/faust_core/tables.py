@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core._context import current_claim
 from faust_core.codecs import decoder_of, encoder_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
     from faust_core.windows import Window, WindowedTable
 
-__all__ = ["Table", "TablePartition"]
+__all__ = ["Table", "TableOptions", "TablePartition"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -204,6 +204,19 @@ class TablePartition:
         if not self._closed:
             self._closed = True
             self.store.close()
+
+
+class TableOptions(TypedDict, total=False):
+    """What `app.Table` takes besides the name, the types and the default."""
+
+    key_serializer: str | None
+    value_serializer: str | None
+    partitions: int | None
+    help: str | None
+    extra_topic_configs: Mapping[str, Any] | None
+    on_recover: Callable[[], Any] | None
+    options: Mapping[str, Any] | None
+    window: Window | None
 
 
 class Table(MutableMapping[K, V], Generic[K, V]):

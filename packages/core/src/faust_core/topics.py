@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
@@ -18,12 +18,29 @@ if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
     from faust_core.stream import Stream
 
-__all__ = ["HeadersArg", "SentRecord", "Topic"]
+__all__ = ["HeadersArg", "SentRecord", "Topic", "TopicOptions"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 HeadersArg = Mapping[str, Any] | Sequence[tuple[str, Any]] | None
+
+
+class TopicOptions(TypedDict, total=False):
+    """What `app.topic` takes besides names and types."""
+
+    key_serializer: str | None
+    value_serializer: str | None
+    partitions: int | None
+    retention: float | dt.timedelta | None
+    compacting: bool | None
+    deleting: bool | None
+    replicas: int | None
+    internal: bool
+    allow_empty: bool
+    acks: bool
+    config: Mapping[str, Any] | None
+
 
 #: What `derive` takes over.
 TOPIC_OPTIONS = (

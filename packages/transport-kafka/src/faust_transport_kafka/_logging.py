@@ -17,6 +17,7 @@ MAX_REMEMBERED = 256
 DRIVERS = (
     "faust_transport_kafka.librdkafka",
     "aiokafka",
+    "aiokafka.cluster",
     "aiokafka.conn",
     "aiokafka.consumer.fetcher",
     "aiokafka.consumer.group_coordinator",

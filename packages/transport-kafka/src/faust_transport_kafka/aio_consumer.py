@@ -20,6 +20,7 @@ from faust_core.protocols.transport import Consumer
 from faust_core.records import ConsumerRecord, RecordBatch, RecordList, TopicPartition
 from faust_transport_kafka._errors import translate
 from faust_transport_kafka._logging import Reachability
+from faust_transport_kafka._metadata import forbid_topic_creation
 from faust_transport_kafka.config import ClientConfig
 
 __all__ = ["AioConsumer"]
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 SLICE_S = 0.1
 RETRY_PAUSE_S = 0.5
+CLOSE_TIMEOUT_S = 5.0
 
 
 class AioConsumer:
@@ -94,7 +96,9 @@ class AioConsumer:
         self._closed = True
         self._assigned.clear()
         if self._client is not None:
-            await self._client.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._client.stop()
 
     # ------------------------------------------------------------------------------------------------------
 
@@ -103,6 +107,7 @@ class AioConsumer:
             if self._closed:
                 raise TransportError(f"consumer {self._name} is closed")
             client = AIOKafkaConsumer(**self._options)
+            forbid_topic_creation(client._client)
             try:
                 await client.start()
             except (aio.KafkaError, OSError) as exc:

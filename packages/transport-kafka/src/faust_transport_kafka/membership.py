@@ -18,6 +18,7 @@ from faust_core.records import TopicPartition
 from faust_transport_kafka._coordinator import Coordinator
 from faust_transport_kafka._errors import translate
 from faust_transport_kafka._logging import Reachability
+from faust_transport_kafka._metadata import forbid_topic_creation
 from faust_transport_kafka.admin import reach
 from faust_transport_kafka.committed import CommittedOffsets
 from faust_transport_kafka.config import ClientConfig
@@ -169,6 +170,7 @@ class KafkaMembership:
     async def _start(self, topics: set[str]) -> None:
         context = self._config.context
         client = AIOKafkaClient(**self._config.aiokafka(context.client_id))
+        forbid_topic_creation(client)
         try:
             await client.bootstrap()
         except BaseException:

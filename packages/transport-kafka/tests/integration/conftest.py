@@ -36,6 +36,24 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+async def make_topic(kafka: str) -> AsyncIterator[MakeTopic]:
+    transport = faust_transport_kafka.kafka(f"kafka://{kafka}", TransportContext())
+    admin = transport.admin()
+    made: list[str] = []
+
+    async def make(partitions: int = 1, **config: str) -> str:
+        name = unique("topic")
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        await admin.create_topics([TopicSpec(name, partitions, config=settings)])
+        made.append(name)
+        return name
+
+    yield make
+    await admin.delete_topics(made)
+    await transport.aclose()
+
+
+@pytest.fixture
 async def make_transport(kafka: str, scheme: str) -> AsyncIterator[MakeTransport]:
     made: list[Transport] = []
 
@@ -54,22 +72,6 @@ async def make_transport(kafka: str, scheme: str) -> AsyncIterator[MakeTransport
 @pytest.fixture
 def transport(make_transport: MakeTransport) -> Transport:
     return make_transport()
-
-
-@pytest.fixture
-async def make_topic(make_transport: MakeTransport) -> AsyncIterator[MakeTopic]:
-    admin = make_transport().admin()
-    made: list[str] = []
-
-    async def make(partitions: int = 1, **config: str) -> str:
-        name = unique("topic")
-        settings = {key.replace("_", "."): value for key, value in config.items()}
-        await admin.create_topics([TopicSpec(name, partitions, config=settings)])
-        made.append(name)
-        return name
-
-    yield make
-    await admin.delete_topics(made)
 
 
 async def read(consumer: Consumer, count: int, within_s: float = 15.0) -> list[RecordBatch]:

@@ -50,8 +50,19 @@ async def test_flush_reports_the_first_failed_record_once(transport: Transport, 
     with pytest.raises(RecordTooLarge, match=topic):
         await producer.flush()
     await producer.flush()
-    with pytest.raises(TopicMissing, match=f"{topic}/9"):
+
+
+async def test_a_partition_that_does_not_exist_is_reported(transport: Transport, make_topic: MakeTopic) -> None:
+    topic, producer = await make_topic(), transport.producer()
+    producer.send(topic, b"makes the topic known")
+    await producer.flush()
+
+    async def write() -> None:
         producer.send(topic, b"", None, 9)
+        await producer.flush()
+
+    with pytest.raises(TopicMissing, match=f"{topic}/9"):
+        await write()
     await producer.flush()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from faust_cli.apps import broker_urls, store_url, without_secrets
+from faust_cli.apps import broker_urls, without_secrets
 from faust_cli.versions import installed, one_line
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _facts(app: App, loop: str, processes: int) -> dict[str, str]:
     facts = {
         "id": conf.id,
         "broker": broker_urls(app),
-        "store": without_secrets(store_url(app)),
+        "store": without_secrets(app.store_url),
         "data": str(conf.datadir),
         "agents": ", ".join(app.agents) or "none",
         "tables": ", ".join(app.tables) or "none",

@@ -62,8 +62,9 @@ def stopping_on_signals(
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not asked:  # else a second one counts until the very end of the process, which is near
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _say(line: str) -> None:

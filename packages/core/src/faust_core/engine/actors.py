@@ -11,9 +11,10 @@ from typing import Any, cast
 from faust_core._context import current_claim
 from faust_core.agents import Agent
 from faust_core.claims import Claim
-from faust_core.engine.dead_letters import DeadLetters
+from faust_core.engine.dead_letters import DeadLetterFailed, DeadLetters, UndecodableRecord
 from faust_core.engine.rpc import reply_error
 from faust_core.engine.subscription import Subscription
+from faust_core.errors import ConfigError, PartitionsMismatch
 from faust_core.stream import FromSource, Stream, StreamRuntime
 
 __all__ = ["ActorRunner", "Policy"]
@@ -21,6 +22,8 @@ __all__ = ["ActorRunner", "Policy"]
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF_S = 30.0
+#: of how many failed items the number of attempts is known
+MAX_REMEMBERED = 10_000
 
 
 class Policy:
@@ -33,38 +36,53 @@ class Policy:
         self._dead_letters = dead_letters
         self._attempts: dict[tuple[str, int, int], int] = {}
 
-    async def settle(self, claims: list[Claim], error: Exception, who: str) -> None:
+    async def settle(
+        self,
+        claims: list[Claim],
+        error: Exception,
+        who: str,
+        tell: Callable[[Claim, Exception], Awaitable[None]] | None = None,
+    ) -> None:
         """Carry the policy out for the items in hand; afterwards they are done, or stand to be tried again.
+
+        Args:
+            claims: all that the failed body had in hand; they are tried again together.
+            tell: called for each item that is not tried again.
 
         Raises:
             Exception: `error` itself where the policy is `crash`, or where the dead letter cannot be written.
         """
-        for claim in claims:
-            while claim.index < claim.stop:
-                if not await self._settle_one(claim, error, who):
-                    break
-                claim.index += 1
-                if not claim.held:
-                    break
-            claim.held = False
-
-    async def _settle_one(self, claim: Claim, error: Exception, who: str) -> bool:
-        """Return whether the item is done."""
-        if self._name == "crash":
+        if self._name == "crash" or isinstance(error, (DeadLetterFailed, UndecodableRecord)):
             raise error
-        if self._name == "retry":
-            at = (claim.tp.topic, claim.tp.partition, claim.offset)
-            tried = self._attempts[at] = self._attempts.get(at, 0) + 1
-            if tried <= self._retries:
-                delay = min(self._backoff_s * 2 ** (tried - 1), MAX_BACKOFF_S)
-                log.warning("%s: attempt %d at %s failed, again in %.1f s: %r", who, tried, claim, delay, error)
-                await asyncio.sleep(delay)
-                return False
-            del self._attempts[at]
-        if self._name == "skip":
-            log.error("%s: skipped %s: %r", who, claim, error, exc_info=error)
-            return True
-        await self._dead_letters.write(claim.record(), error, who)
+        if self._name == "retry" and await self._tries_again(claims[0], error, who):
+            return
+        for claim in claims:
+            for index in claim.taken if claim.held and not claim.buffered else [claim.index]:
+                claim.index = index
+                if tell is not None:
+                    await tell(claim, error)
+                if self._name == "skip":
+                    log.error("%s: skipped %s: %r", who, claim, error, exc_info=error)
+                else:
+                    await self._dead_letters.write(claim.record(), error, who)
+            if claim.held and not claim.buffered:
+                claim.held = False
+                claim.index = claim.stop
+            else:
+                claim.index += 1
+
+    async def _tries_again(self, claim: Claim, error: Exception, who: str) -> bool:
+        """Wait and return True while there are attempts left."""
+        at = (claim.tp.topic, claim.tp.partition, claim.offset)
+        tried = self._attempts.pop(at, 0) + 1
+        if tried > self._retries:
+            return False
+        self._attempts[at] = tried
+        if len(self._attempts) > MAX_REMEMBERED:
+            del self._attempts[next(iter(self._attempts))]  # the oldest: it has succeeded, most likely
+        delay = min(self._backoff_s * 2 ** (tried - 1), MAX_BACKOFF_S)
+        log.warning("%s: attempt %d at %s failed, again in %.1f s: %r", who, tried, claim, delay, error)
+        await asyncio.sleep(delay)
         return True
 
 
@@ -78,15 +96,17 @@ class ActorRunner:
         runtime: StreamRuntime,
         policy: Policy,
         emit: Callable[[Agent[Any], Claim | None, Any], Awaitable[None]],
+        claims_of: Callable[[asyncio.Task[Any] | None], list[Claim]],
         *,
-        index: int = 0,
+        name: str,
     ) -> None:
         self.agent = agent
         self.subscription = subscription
         self._runtime = runtime
         self._policy = policy
         self._emit = emit
-        self.name = agent.name if agent.concurrency == 1 else f"{agent.name}[{index}]"
+        self._claims_of = claims_of
+        self.name = name
         self.errors = 0
 
     def stream(self) -> Stream[Any]:
@@ -94,7 +114,7 @@ class ActorRunner:
             FromSource(self.agent.topic, self.subscription),
             lambda: self._runtime,
             owner=self.agent.name,
-            shared=self.agent.concurrency > 1,
+            shared=self.agent.concurrency > 1 or self.agent.isolated_partitions,
         )
 
     async def run(self) -> None:
@@ -115,6 +135,7 @@ class ActorRunner:
                 await self._failed(exc)
             else:
                 log.info("agent %s returned: it reads no further", self.name)
+                self.subscription.actor_returned()
                 return
 
     async def _once(self) -> None:
@@ -125,35 +146,59 @@ class ActorRunner:
                 await self._emit(self.agent, current_claim.get(), value)
         else:
             await result
-        claim = current_claim.get()
-        if claim is not None and claim.index < claim.stop:
+        for claim in self._claims_of(asyncio.current_task()):
             # It left the loop by `break` or `return`: its last item is done, as its body is.
-            claim.index += 1
-            claim.source.release(claim)
+            claim.source.leave(claim)
 
     async def _failed(self, error: Exception) -> None:
         claim = current_claim.get()
-        if claim is None or claim.index >= claim.stop:
-            # Not about an event: the function's own beginning or end.
-            log.error("agent %s raised outside of an event", self.name, exc_info=error)
-            if self.agent.policy == "crash":
-                raise error
-            await asyncio.sleep(1.0)
+        mine = self._claims_of(asyncio.current_task())
+        for item in mine:
+            item.failed = True
+        try:
+            if claim is not None and claim.task.closed:
+                log.info("agent %s: %s was taken away while its event was being processed", self.name, claim.tp)
+            elif in_hand := [item for item in mine if item is claim or not item.buffered]:
+                await self._event_failed(in_hand, error)
+            else:
+                await self._failed_outside(error)
+        finally:
+            for item in mine:
+                item.source.release(item)
+
+    async def _failed_outside(self, error: Exception) -> None:
+        """Not about an event: the function's own beginning or end."""
+        log.error("agent %s raised outside of an event", self.name, exc_info=error)
+        if self.agent.policy == "crash" or isinstance(error, ConfigError):
+            raise error
+        await asyncio.sleep(1.0)
+
+    async def _event_failed(self, claims: list[Claim], error: Exception) -> None:
+        if isinstance(error, PartitionsMismatch):
+            raise error  # no event could do better
+        await self._tell(error)
+        current = current_claim.get()
+        claims.sort(key=lambda item: item is not current)
+        for item in claims:
+            if item.held and not item.buffered:
+                item.index = item.start
+        failing = [item.index for item in claims]
+        await self._policy.settle(claims, error, f"agent {self.name}", self._reply_error)
+        for item, index in zip(claims, failing, strict=True):
+            if item.buffered and item.index > index:
+                # Raised while `take` was collecting: the other items have yet to be worked on.
+                item.source.trim(item)
+                item.stop = index
+
+    async def _tell(self, error: Exception) -> None:
+        if self.agent.error_callback is None:
             return
-        claims = [claim]
-        if claim.held:
-            claims = [other for other in claim.source.claims() if other.held and other.tp == claim.tp]
-        if claim.task.closed:
-            log.info("agent %s: %s was taken away while its event was being processed", self.name, claim.tp)
-            return
-        if self.agent.error_callback is not None:
+        try:
             verdict = self.agent.error_callback(self.agent, error)
             if inspect.isawaitable(verdict):
                 await verdict
+        except Exception:
+            log.exception("on_error of agent %s raised itself; the event goes the way of its policy", self.name)
+
+    async def _reply_error(self, claim: Claim, error: Exception) -> None:
         await reply_error(self.agent, claim, error)
-        for item in claims:
-            if item.held:
-                item.index = item.start
-        await self._policy.settle(claims, error, f"agent {self.name}")
-        for item in claims:
-            item.source.release(item)

@@ -67,16 +67,16 @@ class Checkpointer:
         self._idle.set()
 
     @property
-    def draining(self) -> bool:
-        """Whether tasks that were left out wait for their next checkpoint, which should be soon."""
-        return bool(self._draining)
+    def draining(self) -> Collection[Task]:
+        """Tasks that were left out and wait for their next checkpoint, which should be soon."""
+        return list(self._draining)
 
-    async def run(self, tasks: Collection[Task] | None = None, *, wait_for_all: bool = False) -> bool:
+    async def run(self, tasks: Collection[Task] | None = None, *, final: bool = False) -> bool:
         """Take one checkpoint.  Returns whether all tasks took part.
 
         Args:
             tasks: only these; under exactly-once always all.
-            wait_for_all: leave no task out because of an item in flight.
+            final: the worker stops: leave no task out because of an item in flight, and hand nothing out afterwards.
 
         Raises:
             FencedError: this worker's partitions belong to others: drop everything.
@@ -89,8 +89,8 @@ class Checkpointer:
             if tasks is None or self._outgoing.exactly_once:
                 tasks = running
             chosen = [task for task in running if task in tasks]
-            patient = wait_for_all or self._outgoing.exactly_once
-            for task in running:
+            patient = final or self._outgoing.exactly_once
+            for task in chosen:
                 task.halted = True
             ready = await self._cut(chosen, patient=patient)
             try:
@@ -100,12 +100,14 @@ class Checkpointer:
                     for table in task.tables.values():
                         table.unstage()
                 if not self._outgoing.exactly_once:
-                    self._resume(running)
+                    self._resume(chosen)
                 raise
             left_out = [task for task in chosen if task not in ready]
-            self._resume(task for task in running if task not in left_out)
+            if not final:
+                self._resume(task for task in chosen if task not in left_out)
             # What was left out hands out nothing new, so that it is idle for the next checkpoint.
-            self._draining = {task: self._draining.get(task, time.monotonic()) for task in left_out}
+            draining = {task: since for task, since in self._draining.items() if task in running and task not in chosen}
+            self._draining = draining | {task: self._draining.get(task, time.monotonic()) for task in left_out}
             return not left_out
 
     def _resume(self, tasks: Iterable[Task]) -> None:
@@ -120,7 +122,7 @@ class Checkpointer:
         deadline = loop.time() + (self._stuck_after_s if patient else CUT_WAIT_S)
         while True:
             self._idle.clear()
-            cut = {claim.task for claim in self._in_flight() if self._cuts(claim)}
+            cut = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=patient)}
             waiting = [task for task in tasks if task in cut]
             if not waiting:
                 return list(tasks)
@@ -132,19 +134,26 @@ class Checkpointer:
                     names = ", ".join(str(claim) for claim in self._in_flight())
                     raise StuckError(f"in flight for longer than {self._stuck_after_s:g} s: {names}") from None
                 now = time.monotonic()
-                left_out = [t for t in waiting if not patient and now - self._draining.get(t, now) <= CUT_PATIENCE_S]
+                written = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=False)}
+                left_out = [task for task in waiting if task in written]
+                if not patient:
+                    left_out = [task for task in left_out if now - self._draining.get(task, now) <= CUT_PATIENCE_S]
                 return [task for task in tasks if task not in left_out]
 
     def _in_flight(self) -> Iterable[Claim]:
-        return (claim for subscription in self._fetcher.subscriptions() for claim in subscription.claims())
+        """Yield what actors are at.  One that waits for a record of another stream meanwhile is at nothing."""
+        subscriptions = self._fetcher.subscriptions()
+        waiting = set[object]().union(*(subscription.waiters for subscription in subscriptions))
+        for subscription in subscriptions:
+            yield from (claim for claim in subscription.claims() if claim.actor not in waiting)
 
-    def _cuts(self, claim: Claim) -> bool:
+    def _cuts(self, claim: Claim, *, patient: bool) -> bool:
         """Whether a checkpoint now would take half of what the claim's item in hand has done.
 
         Under at-least-once an item that has not changed a table yet stands wholly behind the cut: its
-        offset and its changes belong to the next one.
+        offset and its changes belong to the next one.  The last checkpoint waits for it: there is no next one.
         """
-        return not claim.buffered and (self._outgoing.exactly_once or claim.has_written)
+        return not claim.buffered and (patient or claim.has_written)
 
     async def _commit(self, tasks: Collection[Task]) -> None:
         offsets: dict[TopicPartition, int] = {}
@@ -158,12 +167,12 @@ class Checkpointer:
         for table, changes, written in staged:
             await self._write_changelog(table, changes, written)
         self.on_step("changelog written")
-        if not staged and not offsets and not self._outgoing.exactly_once:
+        if not staged and not offsets and not self._outgoing.pending:
             return
         member = self._member()
-        if self._outgoing.exactly_once and not offsets and tasks:
-            # The broker checks the generation only where there is an offset to commit.
-            offsets = next(({tp: task.committed[tp]} for task in tasks for tp in task.committed), {})
+        if self._outgoing.exactly_once and not offsets:
+            # The broker checks the generation only where there is an offset to commit, so one is committed again.
+            offsets = next((dict([item]) for task in tasks for item in self._fetcher.done(task).items()), {})
         if not self._outgoing.exactly_once:
             await self._outgoing.flush()
         self.on_step("flushed")

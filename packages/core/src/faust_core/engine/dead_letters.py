@@ -9,7 +9,7 @@ from faust_core.errors import BufferFull, FaustError, TransportError
 from faust_core.protocols.transport import Admin, Producer, TopicSpec
 from faust_core.records import ConsumerRecord
 
-__all__ = ["DeadLetterFailed", "DeadLetters"]
+__all__ = ["DeadLetterFailed", "DeadLetters", "UndecodableRecord"]
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,10 @@ MAX_TRACEBACK = 4_000
 
 class DeadLetterFailed(FaustError):
     """A record could be neither processed nor put aside."""
+
+
+class UndecodableRecord(TransportError):
+    """A record cannot be decoded, and the policy is to stop there."""
 
 
 class DeadLetters:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.protocols.transport import Consumer
 from faust_core.records import TopicPartition
 
-__all__ = ["Fetcher"]
+__all__ = ["AnySubscription", "Fetcher"]
 
-MAX_POLL_RECORDS = 10_000
+AnySubscription = Subscription | IsolatedSubscription
+
+MAX_POLL_RECORDS = 4_000
 STUCK_S = 0.05
 POLL_S = 0.5
 
@@ -28,7 +31,7 @@ class Fetcher:
     def __init__(self, consumer: Consumer, *, max_queued: int) -> None:
         self._consumer = consumer
         self._max_queued = max_queued
-        self._subscribers: dict[str, list[Subscription]] = {}
+        self._subscribers: dict[str, list[AnySubscription]] = {}
         self._tasks: dict[TopicPartition, Task] = {}
         self._full_since: dict[TopicPartition, float] = {}
         self._paused: set[TopicPartition] = set()
@@ -37,16 +40,16 @@ class Fetcher:
 
     # -- subscriptions
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, subscription: AnySubscription) -> None:
         for name in subscription.topic.topics:
             self._subscribers.setdefault(name, []).append(subscription)
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: AnySubscription) -> None:
         for name in subscription.topic.topics:
             if subscription in self._subscribers.get(name, []):
                 self._subscribers[name].remove(subscription)
 
-    def subscriptions(self) -> list[Subscription]:
+    def subscriptions(self) -> list[AnySubscription]:
         return list({id(s): s for subscribers in self._subscribers.values() for s in subscribers}.values())
 
     def topics(self) -> set[str]:
@@ -85,10 +88,10 @@ class Fetcher:
         if mine:
             await self._consumer.unassign(mine)
 
-    def add_late(self, subscription: Subscription) -> None:
+    def add_late(self, subscription: AnySubscription) -> None:
         """Give a stream that was opened in mid-flight the partitions that are read already."""
         for tp, task in self._tasks.items():
-            if tp.topic in subscription.topic.topics:
+            if tp.topic in subscription.topic.topics and subscription.queue(tp) is None:
                 subscription.add(tp, task, self._consumer.position(tp) or 0)
 
     def done(self, task: Task) -> dict[TopicPartition, int]:

@@ -38,6 +38,11 @@ class Outgoing(Protocol):
     @property
     def exactly_once(self) -> bool: ...
 
+    @property
+    def pending(self) -> bool:
+        """Whether something was sent that only a commit makes visible."""
+        ...
+
     async def start(self) -> None: ...
 
     async def flush(self) -> None:
@@ -64,6 +69,7 @@ class AtLeastOnce:
     """Flush, then commit the offsets through the group member."""
 
     exactly_once = False
+    pending = False
 
     def __init__(self, producer: Producer, membership: Membership) -> None:
         self._producer = producer
@@ -119,6 +125,10 @@ class ExactlyOnce:
     @property
     def producer(self) -> Producer:
         return self
+
+    @property
+    def pending(self) -> bool:
+        return self._sent
 
     async def start(self) -> None:
         await self._inner.begin()

@@ -100,6 +100,7 @@ class Rebalancer:
         self._spawn = spawn
         self._prepare_timeout_s = prepare_timeout_s
         self._activations: dict[TaskId, asyncio.Task[None]] = {}
+        self._closing = False
         self._again: asyncio.Task[None] | None = None
         self.count = 0
 
@@ -109,16 +110,20 @@ class Rebalancer:
     # -- RebalanceListener
 
     async def on_rebalance_started(self) -> None:
+        if self._closing:
+            return
         self.rebalancing = True
         log.info("the group is dividing the work anew")
-        try:
-            async with asyncio.timeout(self._prepare_timeout_s):
-                await self._host.commit(None)
-        except TimeoutError:
+        # Not cancelled when it takes too long: half a commit is worse than a late one.
+        commit = self._spawn(self._host.commit(None), "faust commit before rebalance")
+        _, unfinished = await asyncio.wait([commit], timeout=self._prepare_timeout_s)
+        if unfinished:
             log.warning("no commit within %.1f s before the rebalance; it follows after", self._prepare_timeout_s)
         self.stable.clear()
 
     async def on_assigned(self, assignment: Assignment) -> None:
+        if self._closing:
+            return
         plan = self._plan_of(assignment)
         self.member = assignment.metadata
         self.count += 1
@@ -161,6 +166,8 @@ class Rebalancer:
         self._rebalance_again(plan)
 
     async def on_lost(self, reason: str) -> None:
+        if self._closing:
+            return
         log.error("this worker was removed from the group, its partitions are with others now: %s", reason)
         self.stable.clear()
         await self.drop_all()
@@ -183,10 +190,9 @@ class Rebalancer:
         await self._host.dropped()
         await self._host.told(revoked, ())
 
-    async def close(self) -> None:
-        if self._again is not None:
-            self._again.cancel()
-        await self.drop_all()
+    def stop_listening(self) -> None:
+        """The worker is about to leave: what the group decides no longer matters."""
+        self._closing = True
 
     # -- inside
 
@@ -199,6 +205,7 @@ class Rebalancer:
         await self._host.commit([task for task in lost if task.state is TaskState.RUNNING])
         for task in lost:
             task.halted = True
+        for task in lost:
             await self._host.stop_reading(task)
             if task.id in plan.standbys:
                 task.enter(TaskState.STANDBY)

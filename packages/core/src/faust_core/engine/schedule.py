@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from faust_core._context import current_claim
 from faust_core.cron import Cron
 
 __all__ = ["Job", "run_job"]
@@ -91,11 +92,24 @@ async def _guarded(job: Job, app: Any) -> bool:
         if inspect.isawaitable(result):
             await result
     except Exception:
+        _give_back()
         if job.on_error == "crash":
             raise
         log.exception("%s raised", job.name)
         return False
+    except asyncio.CancelledError:
+        _give_back()
+        raise
     return True
+
+
+def _give_back() -> None:
+    """Where the function was iterating a stream: its item is not done, and is handed out again."""
+    claim = current_claim.get()
+    current_claim.set(None)
+    if claim is not None:
+        claim.failed = True
+        claim.source.release(claim)
 
 
 def _takes_app(function: Callable[..., Any]) -> bool:

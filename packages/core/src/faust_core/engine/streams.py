@@ -13,28 +13,26 @@ from faust_core.agents import Agent
 from faust_core.application import AppProtocol
 from faust_core.claims import Claim
 from faust_core.engine.actors import ActorRunner, Policy
-from faust_core.engine.dead_letters import DeadLetters
+from faust_core.engine.dead_letters import DeadLetters, UndecodableRecord
 from faust_core.engine.fetch import Fetcher
+from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.repartition import Pump
 from faust_core.engine.rpc import reply_value
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
-from faust_core.errors import TransportError, ValueDecodeError
+from faust_core.errors import ValueDecodeError
 from faust_core.protocols.transport import Producer
+from faust_core.records import TopicPartition
 from faust_core.stream import Stream
 from faust_core.topics import Topic
 
-__all__ = ["Streams", "UndecodableRecord"]
+__all__ = ["Streams"]
 
 log = logging.getLogger(__name__)
 
 #: How long agents may take to reach their streams before the worker joins its group without them.
 OPEN_S = 5.0
-
-
-class UndecodableRecord(TransportError):
-    """A record cannot be decoded, and the policy is to stop there."""
 
 
 class Streams:
@@ -73,10 +71,36 @@ class Streams:
     def start(self, agents: Iterable[Agent[Any]]) -> None:
         """Start the actors of all agents."""
         for agent in agents:
+            if agent.isolated_partitions:
+                self._start_isolated(agent)
+                continue
             subscription = self._new_subscription(agent.topic, agent.name, actors=agent.concurrency)
             policy = self._policy(agent.policy)
             for index in range(agent.concurrency):
-                self._start_actor(ActorRunner(agent, subscription, self, policy, self._emit, index=index))
+                name = agent.name if agent.concurrency == 1 else f"{agent.name}[{index}]"
+                self._start_actor(
+                    ActorRunner(agent, subscription, self, policy, self._emit, self._claims_of, name=name)
+                )
+
+    def _start_isolated(self, agent: Agent[Any]) -> None:
+        runners: dict[Subscription, ActorRunner] = {}
+        policy = self._policy(agent.policy)
+
+        def open_partition(tp: TopicPartition) -> Subscription:
+            part = self._make_subscription(agent.topic, agent.name, actors=1)
+            name = f"{agent.name}[{tp}]"
+            runner = runners[part] = ActorRunner(agent, part, self, policy, self._emit, self._claims_of, name=name)
+            self._start_actor(runner)
+            return part
+
+        def close_partition(part: Subscription) -> None:
+            self._actors.pop(runners.pop(part)).cancel()
+
+        self._fetcher.subscribe(
+            IsolatedSubscription(
+                agent.topic, agent.name, open_partition=open_partition, close_partition=close_partition
+            )
+        )
 
     async def opened(self) -> None:
         """Wait until each agent waits for its first record: only then is it known which topics are read."""
@@ -100,9 +124,14 @@ class Streams:
         names = {task: runner.name for runner, task in list(self._actors.items())}
         for subscription in self._fetcher.subscriptions():
             for claim in list(subscription.claims()):
+                if claim.buffered:
+                    continue  # waits for `take` to fill its batch
                 actor = claim.actor
                 name = subscription.owner if actor is None else names.get(actor, subscription.owner)
                 yield f"agent {name}", actor, claim
+
+    def _claims_of(self, actor: asyncio.Task[Any] | None) -> list[Claim]:
+        return [c for subscription in self._fetcher.subscriptions() for c in subscription.claims() if c.actor is actor]
 
     def _start_actor(self, runner: ActorRunner | Pump) -> None:
         self._actors[runner] = self._spawn(runner.run(), f"faust {runner.name}")
@@ -170,7 +199,12 @@ class Streams:
         return subscription
 
     def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
-        subscription = Subscription(
+        subscription = self._make_subscription(topic, owner, actors=actors)
+        self._fetcher.subscribe(subscription)
+        return subscription
+
+    def _make_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+        return Subscription(
             topic,
             owner,
             actors=actors,
@@ -178,5 +212,3 @@ class Streams:
             on_idle=self._on_idle,
             on_undecodable=self._undecodable,
         )
-        self._fetcher.subscribe(subscription)
-        return subscription

@@ -76,9 +76,16 @@ class PartitionQueue:
     def release(self, claim: Claim) -> None:
         self.claims.remove(claim)
         start = claim.start if claim.held else claim.index
-        if start < claim.stop and not self.task.closed:
-            self.redo.appendleft((claim.batch, start, claim.stop))
-            self.queued += claim.stop - start
+        if not self.task.closed:
+            self.give_back(claim.batch, start, claim.stop)
+
+    def give_back(self, batch: RecordBatch, start: int, stop: int) -> None:
+        """Have records handed out again, in their order."""
+        if start < stop:
+            self.redo.append((batch, start, stop))
+            if len(self.redo) > 1:
+                self.redo = deque(sorted(self.redo, key=lambda part: part[0].offsets[part[1]]))
+            self.queued += stop - start
 
     @property
     def done(self) -> int:
@@ -125,6 +132,9 @@ class Subscription:
         self._on_idle = on_idle
         self._on_undecodable = on_undecodable
         self._turn_started = 0.0
+        self._actors = actors
+        #: what each actor was given last, unless `take()` holds it
+        self._in_hand: dict[asyncio.Task[Any] | None, Claim] = {}
         #: the asyncio tasks that wait for a record
         self.waiters: set[asyncio.Task[Any] | None] = set()
         self.closed = False
@@ -135,7 +145,8 @@ class Subscription:
         return self._queues.values()
 
     def queue(self, tp: TopicPartition) -> PartitionQueue | None:
-        return self._queues.get(tp)
+        """Return a partition's queue; None where it has none, or reads no further."""
+        return None if self.closed else self._queues.get(tp)
 
     def add(self, tp: TopicPartition, task: Task, position: int) -> None:
         self._queues[tp] = PartitionQueue(tp, task, position)
@@ -164,22 +175,33 @@ class Subscription:
     def close(self) -> None:
         self.closed = True
 
+    def actor_returned(self) -> None:
+        """One actor reads no further; after the last one the stream holds no offset and no partition back."""
+        self._actors -= 1
+        if self._actors == 0:
+            self.close()
+
     # -- the stream's side
 
     async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
         loop = asyncio.get_running_loop()
+        actor = asyncio.current_task()
+        other = self._in_hand.pop(actor, None)
+        if other is not None and other is not previous and not other.held:
+            self.leave(other)
+        now = loop.time()
         if previous is not None:
             self.release(previous)
-            now = loop.time()
             self._adapt(previous, now - self._turn_started)
-            if now - self._turn_started >= TURN_S:
-                await asyncio.sleep(0)
-                self._turn_started = loop.time()
+        if now - self._turn_started >= TURN_S:
+            await asyncio.sleep(0)
+            self._turn_started = loop.time()
         while True:
             queue = self._next()
             if queue is not None:
                 claim = queue.claim(self._size, self)
-                claim.actor = asyncio.current_task()
+                claim.actor = actor
+                self._in_hand[actor] = claim
                 if queue.pending:
                     self._list(queue)
                 else:
@@ -200,19 +222,27 @@ class Subscription:
     def trim(self, claim: Claim, /) -> None:
         queue = self._queues.get(claim.tp)
         if queue is not None and claim.index < claim.stop:
-            queue.redo.appendleft((claim.batch, claim.index, claim.stop))
-            queue.queued += claim.stop - claim.index
+            queue.give_back(claim.batch, claim.index, claim.stop)
             claim.stop = claim.index
             self._list(queue)
 
-    def left(self, claim: Claim | None, /) -> Claim | None:
-        if claim is None or claim.source is not self or claim.held:
-            return None
+    def leave(self, claim: Claim, /) -> None:
         queue = self._queues.get(claim.tp)
-        if queue is None or claim not in queue.claims:
-            return None
-        claim.index = min(claim.index + 1, claim.stop)
-        return claim
+        if claim.failed or queue is None or claim not in queue.claims:
+            return
+        if not claim.held:
+            claim.index = min(claim.index + 1, claim.stop)
+        elif not claim.buffered:
+            claim.held = False
+            claim.index = claim.stop
+        claim.raw.clear()
+        self.release(claim)
+
+    def leave_all(self) -> None:
+        actor = asyncio.current_task()
+        self._in_hand.pop(actor, None)
+        for claim in [claim for claim in self.claims() if claim.actor is actor]:
+            self.leave(claim)
 
     async def undecodable(self, claim: Claim, error: Exception, /) -> None:
         await self._on_undecodable(claim, error)

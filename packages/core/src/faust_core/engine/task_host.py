@@ -80,6 +80,15 @@ class WorkerTasks:
             table.table.attach(task.partition, table)
         await self._fetcher.start(task, positions)
 
+    async def extend(self, task: Task) -> None:
+        """Read the topics that have come to the task's group since it was made."""
+        known = {tp.topic for tp in task.inputs}
+        new = {TopicPartition(name, task.partition) for name in self._topics.group(task.id).topics if name not in known}
+        task.inputs |= new
+        if new and task.state is TaskState.RUNNING:
+            positions = await self.positions(task)
+            await self._fetcher.start(task, {tp: positions[tp] for tp in new})
+
     async def positions(self, task: Task) -> dict[TopicPartition, int]:
         """Return where a task's inputs go on: at the committed offset, else as `consumer_auto_offset_reset` says.
 

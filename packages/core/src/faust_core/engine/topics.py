@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from faust_core.engine.assignor import TaskId
 from faust_core.engine.declarations import Declarations
-from faust_core.engine.subscription import Subscription
+from faust_core.engine.fetch import AnySubscription
 from faust_core.engine.topology import TaskGroup, co_partition, table_partitions
 from faust_core.errors import PartitionsMismatch, RebalanceError, TopicMissing
 from faust_core.protocols.transport import Admin, TopicSpec
@@ -34,7 +34,7 @@ class Topics:
         """A repartition topic is read, made from these."""
         self._repartitioned[name] = parents
 
-    async def prepare(self, subscriptions: Iterable[Subscription]) -> None:
+    async def prepare(self, subscriptions: Iterable[AnySubscription]) -> None:
         """Make what is missing, and find the groups of topics and tables.
 
         Raises:

@@ -72,7 +72,10 @@ class Worker:
         self._background: set[asyncio.Task[Any]] = set()
         self._jobs: set[asyncio.Task[Any]] = set()
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="faust-store")
-        self._rewinding = False
+        #: set once the topics that agents read have been collected; what is opened later joins them
+        self._opened = False
+        self._joined = asyncio.Event()
+        self._joining = asyncio.Lock()
         self._committed_at = 0.0
         self._identity = Identity.of(self.conf)
         self._build()
@@ -127,7 +130,8 @@ class Worker:
             self.fetcher,
             self.rebalancer.running,
             lambda: self.rebalancer.member or self.membership.metadata(),
-            stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout,
+            # The last commit must fit into the shutdown with its wait for items in flight.
+            stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout * 0.8,
             run_in_thread=self._in_thread,
         )
         self.dead_letters = DeadLetters(
@@ -218,11 +222,12 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 try:
-                    await self._start_up(watchdog)
-                    await self._stopping.wait()
+                    if await self._until_stopping(self._start_up(watchdog)):
+                        await self._stopping.wait()
                     if self._failure is None:
                         await self._drain()
                 finally:
+                    self.rebalancer.stop_listening()
                     for task in list(self._background):
                         task.cancel()
         except asyncio.CancelledError:
@@ -240,6 +245,7 @@ class Worker:
         await self._in_thread(lambda: None)
         self.streams.start(self._declarations.agents)
         await self.streams.opened()
+        self._opened = True
         await self.topics.prepare(self.fetcher.subscriptions())
         await self.outgoing.start()
         watchdog.start()
@@ -249,22 +255,28 @@ class Worker:
         await self._signals.on_started.send(self.app)
         if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
-            ready = self.spawn_wait(self.rebalancer.ready)
-            stopping = self.spawn_wait(self._stopping)
-            await asyncio.wait([ready, stopping], return_when=asyncio.FIRST_COMPLETED)
-            ready.cancel()
+            await self.rebalancer.ready.wait()
+        else:
+            self.rebalancer.stable.set()
+        self._joined.set()
+        for job in self._declarations.jobs:
+            self.start_job(job)
+        log.info("worker ready")
+        self._started.set()
+
+    async def _until_stopping(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        """Run a coroutine; cancel it, and return False, where the worker is to stop before it is done."""
+        work = asyncio.create_task(coroutine)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+            return work.done()
+        finally:
             stopping.cancel()
-        if not self._stopping.is_set():
-            for job in self._declarations.jobs:
-                self.start_job(job)
-            log.info("worker ready")
-            self._started.set()
-
-    def spawn_wait(self, event: asyncio.Event) -> asyncio.Task[None]:
-        async def wait() -> None:
-            await event.wait()
-
-        return self.spawn(wait(), "faust wait")
+            work.cancel()
+            await asyncio.gather(work, stopping, return_exceptions=True)
 
     async def _drain(self) -> None:
         for task in list(self._jobs):
@@ -273,7 +285,7 @@ class Worker:
         await self._signals.on_before_shutdown.send(self.app)
         try:
             async with asyncio.timeout(self.conf.shutdown_timeout):
-                await self.checkpointer.run(wait_for_all=True)
+                await self.checkpointer.run(final=True)
         except (TimeoutError, FencedError, TransactionAborted) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
@@ -308,16 +320,23 @@ class Worker:
 
     def _topics_changed(self, subscription: Subscription) -> None:
         """A stream was opened while the worker runs: read its topic too."""
-        if not self.rebalancer.ready.is_set():
+        if not self._opened:
             return
         if set(subscription.topic.topics) <= self.topics.inputs:
             self.fetcher.add_late(subscription)
         else:
-            self.spawn(self._join_again(), "faust join")
+            self.spawn(self._join_again(subscription), "faust join")
 
-    async def _join_again(self) -> None:
-        await self.topics.prepare(self.fetcher.subscriptions())
-        await self.membership.join(self.topics.inputs, self.rebalancer)
+    async def _join_again(self, subscription: Subscription) -> None:
+        await self._joined.wait()
+        async with self._joining:
+            if set(subscription.topic.topics) <= self.topics.inputs:
+                self.fetcher.add_late(subscription)
+                return
+            await self.topics.prepare(self.fetcher.subscriptions())
+            for task in list(self.rebalancer.tasks.values()):
+                await self.tasks.extend(task)
+            await self.membership.join(self.topics.inputs, self.rebalancer)
 
     # -- jobs
 
@@ -342,19 +361,21 @@ class Worker:
             due = (
                 time.monotonic() - self._committed_at >= conf.broker_commit_interval
                 or self.fetcher.records - records >= conf.broker_commit_every
-                or self.checkpointer.draining
                 or self._dirty_keys() >= conf.overlay_max_keys
             )
             if due:
                 records = self.fetcher.records
                 await self.commit(None)
+            elif draining := self.checkpointer.draining:
+                await self.commit(draining)
 
     def _dirty_keys(self) -> int:
         return sum(len(table.dirty) for task in self.rebalancer.running() for table in task.tables.values())
 
     async def commit(self, tasks: Collection[Task] | None) -> None:
         """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
-        self._committed_at = time.monotonic()
+        if tasks is None:
+            self._committed_at = time.monotonic()
         try:
             await self.checkpointer.run(tasks)
         except (TransactionAborted, StuckError) as exc:

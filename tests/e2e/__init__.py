@@ -1,0 +1,1 @@
+"""Applications as worker processes, against real Kafka, with faults."""

@@ -1,0 +1,85 @@
+"""What a worker of these tests can be told by its environment, and what it tells.
+
+Counters are in a file that the test maps too: they outlive SIGKILL.
+"""
+
+import asyncio
+import json
+import mmap
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import faust
+from tests.e2e.apps import COUNTERS
+
+
+class Counters:
+    """Numbers in a file of this process: `now[i]`, and `committed[i]`, what `now[i]` was at the last commit's cut."""
+
+    def __init__(self, path: Path) -> None:
+        size = 3 * COUNTERS * 8
+        with path.open("w+b") as file:
+            file.truncate(size)
+            self._map = mmap.mmap(file.fileno(), size)
+        numbers = memoryview(self._map).cast("q")
+        self.now = numbers[:COUNTERS]
+        self._staged = numbers[COUNTERS : 2 * COUNTERS]
+        self.committed = numbers[2 * COUNTERS :]
+
+    def on_step(self, step: str) -> None:
+        if step == "staging":
+            self._staged[:] = self.now
+        elif step == "committed":
+            self.committed[:] = self._staged
+
+
+counters = Counters(Path(os.environ["E2E_COUNTERS"]))
+
+
+def setting(name: str, default: str = "") -> str:
+    return os.environ.get(f"E2E_{name}", default)
+
+
+def make_app(**options: Any) -> faust.App:
+    """Make the application under the name of the test; what else the test sets comes by Faust's own variables."""
+    app = faust.App(setting("APP"), **options)
+
+    @app.on_started.connect
+    def install(app: faust.App) -> None:
+        assert app.worker is not None
+        crash_at, _, number = setting("CRASH_AT").partition(":")
+        left = int(number or 1)
+
+        def on_step(step: str) -> None:
+            nonlocal left
+            if step == crash_at and len(app.worker.fetcher.topics()) and counters.now[0]:  # type: ignore[union-attr]  # it runs
+                left -= 1
+                if left <= 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            counters.on_step(step)
+
+        app.worker.checkpointer.on_step = on_step
+        if signal_number := getattr(signal, "SIGUSR2", None):
+            asyncio.get_running_loop().add_signal_handler(signal_number, lambda: _report(app))
+        if restored := setting("KILL_AFTER_RESTORED"):
+            threading.Thread(target=_kill_in_mid_restore, args=(app.worker, int(restored)), daemon=True).start()
+
+    return app
+
+
+def _report(app: faust.App) -> None:
+    """Write down what this worker's partitions of the tables hold."""
+    path = Path(setting("REPORT"))
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps({name: list(table.items()) for name, table in app.tables.items()}))
+    unfinished.rename(path)
+
+
+def _kill_in_mid_restore(worker: Any, records: int) -> None:
+    while worker.restorer._records < records:
+        time.sleep(0.0002)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Every program of examples/ runs."""

@@ -1,0 +1,113 @@
+"""The programs of examples/: how each is run, and what it must print."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "examples"
+
+__all__ = ["EXAMPLES", "FOLDER", "Example", "counts"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One program.
+
+    Attributes:
+        complete: looks at all that was printed so far; False while something is missing, an error if it is wrong.
+        worker: it runs until it is stopped, by `python NAME.py worker`; otherwise it ends by itself.
+        topics: what it makes, besides what has the application's id in its name.
+        embedded: it is only meant to run without a broker.
+    """
+
+    name: str
+    complete: Callable[[str], bool]
+    worker: bool = True
+    topics: tuple[str, ...] = ()
+    embedded: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return FOLDER / f"{self.name}.py"
+
+
+def counts(pattern: str, output: str) -> dict[str, int]:
+    """The last count of each name in lines of `pattern`; each count must be one more than the one before."""
+    last: dict[str, int] = {}
+    for name, number in re.findall(pattern, output, re.MULTILINE):
+        assert int(number) == last.get(name, 0) + 1, f"{name}: {number} after {last.get(name, 0)}"
+        last[name] = int(number)
+    return last
+
+
+def _greeted(output: str) -> bool:
+    return output.count("Hello from Faust to you\n") >= 2
+
+
+def _orders_counted(output: str) -> bool:
+    counted = counts(r"^(account-\d) has (\d+) orders$", output)
+    return len(counted) == 3 and min(counted.values()) >= 2
+
+
+def _clicks_counted(output: str) -> bool:
+    last: dict[str, int] = {}
+    for url, number in re.findall(r"^(https://\S+) clicked (\d+) times in this hour$", output, re.MULTILINE):
+        assert int(number) in (1, last.get(url, 0) + 1), f"{url}: {number} after {last.get(url, 0)}"
+        last[url] = int(number)
+    return len(last) == 3 and max(last.values()) >= 3
+
+
+def _words_counted(output: str) -> bool:
+    text = (FOLDER / "wordcount.txt").read_text(encoding="utf-8").lower()
+    counted = counts(r"^(\w+): (\d+)$", output)
+    assert set(counted) <= set(re.findall(r"\w+", text))
+    return all(counted.get(word, 0) >= number for word, number in Counter(re.findall(r"\w+", text)).items())
+
+
+def _failures_put_aside(output: str) -> bool:
+    assert "booked -5.0" not in output
+    return all(
+        re.search(pattern, output)
+        for pattern in (
+            r"booked 10\.0 for ada",
+            r"booked 20\.0 for eve",
+            r"dead letter from payments/\d offset \d+: ValueError: a payment of -5\.0\n  its value was b'\{\"account_id",
+            r"dead letter from payments/\d offset \d+: ValueDecodeError: .*\n  its value was b'this is no JSON'",
+        )
+    )
+
+
+def _printed(*lines: str) -> Callable[[str], bool]:
+    return lambda output: all(line in output.splitlines() for line in lines)
+
+
+EXAMPLES = (
+    Example("hello", _greeted, topics=("hello-topic",)),
+    Example("orders", _orders_counted, topics=("orders", "orders.process-orders-Order.account_id-repartition")),
+    Example("clicks", _clicks_counted, topics=("clicks",)),
+    Example("wordcount", _words_counted, topics=("wordcount-lines", "wordcount-words")),
+    Example("dead_letters", _failures_put_aside, topics=("payments",)),
+    Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
+    Example(
+        "embed_asyncio",
+        _printed(*(f"welcome {name}, this is visit number {number}" for name, number in (("ada", 2), ("bob", 1)))),
+        worker=False,
+    ),
+    Example(
+        "minimal_core",
+        _printed("room-0: at most 24.8 °C", "room-1: at most 24.9 °C"),
+        worker=False,
+        topics=("readings", "minimal_core.measure-readings-room-repartition"),
+    ),
+    Example(
+        "demo",
+        _printed("20000 orders in the table, 20000 sent: equal."),
+        worker=False,
+        embedded=True,
+    ),
+)
