@@ -80,7 +80,9 @@ def _options() -> argparse.Namespace:
 def _peers(folder: Path | None) -> dict[str, Path]:
     if folder is None:
         return {}
-    return {path.name: path / "bin" / "python" for path in sorted(folder.resolve().iterdir()) if (path / "bin").is_dir()}
+    return {
+        path.name: path / "bin" / "python" for path in sorted(folder.resolve().iterdir()) if (path / "bin").is_dir()
+    }
 
 
 def _peer_cases(environments: dict[str, Path]) -> list[Case]:

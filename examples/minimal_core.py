@@ -13,17 +13,15 @@ app = faust.App("thermometer", broker="memory://")
 readings_topic = app.topic("readings", value_type=dict)
 highest = app.Table("highest", default=float)
 
-measured = 0
 all_measured = asyncio.Event()
 
 
 @app.agent(readings_topic)
 async def measure(readings: faust.Stream[dict[str, float]]) -> None:
-    global measured
-    async for reading in readings.group_by(lambda reading: reading["room"], name="room"):
+    by_room = readings.group_by(lambda reading: reading["room"], name="room")
+    async for number, reading in by_room.enumerate(1):
         highest[reading["room"]] = max(highest[reading["room"]], reading["celsius"])
-        measured += 1
-        if measured == READINGS:
+        if number == READINGS:
             all_measured.set()
 
 

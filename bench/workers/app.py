@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import faust
-
 from bench.workers.meter import Meter, setting
 from bench.workloads import PRICE_ABOVE
 

@@ -29,10 +29,11 @@ class Event(msgspec.Struct):
     ts: float
 
 
-decode = msgspec.json.Decoder(Event).decode
+decode: Callable[[Any], Event] = msgspec.json.Decoder(Event).decode
 encode = msgspec.json.Encoder().encode
 meter = Meter()
 producer = Producer({"bootstrap.servers": setting("BOOTSTRAP")})
+produce_now: Callable[..., None] = producer.produce
 
 
 def consumer(*topics: str, **settings: Any) -> Consumer:
@@ -50,11 +51,11 @@ def consumer(*topics: str, **settings: Any) -> Consumer:
     return made
 
 
-def produce(topic: str, value: bytes, key: bytes | str | None = None) -> None:
+def produce(topic: str, value: bytes | None, key: bytes | str | None = None) -> None:
     """Produce; where librdkafka's queue is full, wait until it has room."""
     while True:
         try:
-            producer.produce(topic, value, key)
+            produce_now(topic, value, key)
         except BufferError:
             producer.poll(0.05)
         else:
@@ -113,8 +114,7 @@ def count(key_of: Callable[[Message], str]) -> None:
 
 def by_account(message: Message) -> str:
     """The account of an event."""
-    account: str = decode(message.value()).account_id
-    return account
+    return decode(message.value()).account_id
 
 
 def by_account_and_hour(message: Message) -> str:
@@ -156,9 +156,9 @@ def restore() -> None:
     if setting("STORE").startswith("rocksdb"):
         from rocksdict import Options, Rdict, WriteBatch  # noqa: PLC0415  not needed elsewhere
 
-        database = Rdict(setting("STATE"), Options(raw_mode=True))
+        database: Any = Rdict(setting("STATE"), Options(raw_mode=True))
         for messages in batches(source, meter.events):
-            write = WriteBatch(raw_mode=True)
+            write: Any = WriteBatch(raw_mode=True)
             for message in messages:
                 write.put(message.key(), message.value())
             database.write(write)

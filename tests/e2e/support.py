@@ -1,6 +1,7 @@
 """One application under test: its topics, its worker processes, and what came out of it."""
 
 import collections
+import fnmatch
 import json
 import mmap
 import random
@@ -19,6 +20,7 @@ from typing import Any, Self
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
+    IsolationLevel,
     KafkaError,
     Message,
     Producer,
@@ -218,12 +220,15 @@ class Application:
                     break
         assert producer.flush(60) == 0
 
-    def ends(self, topics: Iterable[str], *, first: bool = False) -> dict[tuple[str, int], int]:
-        """Return the end offsets of topics (the first offsets if so told)."""
+    def ends(
+        self, topics: Iterable[str], *, first: bool = False, stable: bool = False
+    ) -> dict[tuple[str, int], int]:
+        """Return the end offsets of topics; the first offsets, or the last stable ones, if so told."""
+        isolation = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
         metadata = self._admin.list_topics(timeout=10).topics
         spec = OffsetSpec.earliest() if first else OffsetSpec.latest()
         asked = {TopicPartition(t, p): spec for t in topics if t in metadata for p in metadata[t].partitions}
-        answers = self._admin.list_offsets(asked) if asked else {}
+        answers = self._admin.list_offsets(asked, isolation_level=isolation) if asked else {}
         return {(tp.topic, tp.partition): future.result(10).offset for tp, future in answers.items()}
 
     def count(self, name: str) -> int:
@@ -294,6 +299,12 @@ class Application:
         finally:
             consumer.close()
 
+    def open_transactions(self) -> list[tuple[str, int]]:
+        """Return the partitions whose readers are held back by a transaction that has not ended."""
+        topics = self.topics()
+        stable = self.ends(topics, stable=True)
+        return [tp for tp, end in self.ends(topics).items() if stable[tp] < end]
+
     # -- waiting
 
     def lag(self, names: Iterable[str]) -> int:
@@ -303,12 +314,17 @@ class Application:
         return sum(end - committed.get(tp, 0) for tp, end in ends.items())
 
     def wait_until_processed(self, names: Iterable[str], timeout_s: float) -> None:
-        """Wait until nothing that these topics hold is left; the topics in the order in which records go through."""
-        names = list(names)
+        """Wait until nothing that these topics hold is left.
+
+        Args:
+            names: the topics in the order in which records go through them; `*` stands for anything.
+        """
+        topics = self.topics()
+        names = [t.removeprefix(f"{self.name}-") for name in names for t in fnmatch.filter(topics, self.topic(name))]
         deadline = time.monotonic() + timeout_s
-        while not all(self._is_processed(self.topic(name)) for name in names):
+        while not all([*(self._is_processed(self.topic(name)) for name in names), not self.open_transactions()]):
             left = {name: self.lag([name]) for name in names}
-            assert time.monotonic() < deadline, f"not processed after {timeout_s} s: {left}"
+            assert time.monotonic() < deadline, f"not processed after {timeout_s} s: {left}, {self.open_transactions()}"
             assert self.running(), "no worker runs any more"
             time.sleep(0.2)
 

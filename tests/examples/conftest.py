@@ -2,61 +2,69 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.examples.programs import EXAMPLES, Example
+from tests.services.process import GuardedProcess
 
 WAIT_S = 45.0
 
 
-@dataclass
 class Run:
     """A running example."""
 
-    process: subprocess.Popen[bytes]
-    example: Example
-    stdout: Path
-    stderr: Path
+    def __init__(self, example: Example, folder: Path, environment: dict[str, str]) -> None:
+        """Start it in `folder`, where its output goes too."""
+        self._stdout = folder / "stdout"
+        arguments = ["worker", "-l", "info"] if example.worker else []
+        self._process = GuardedProcess(
+            # What is printed apart from what is logged: otherwise lines could get mixed up.
+            ["sh", "-c", 'exec "$@" > stdout', "sh", sys.executable, example.path, *arguments],
+            log=folder / "stderr",
+            cwd=folder,
+            env={"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **environment},
+        )
 
     @property
     def output(self) -> str:
         """What it has printed so far, in whole lines."""
-        text = self.stdout.read_text(encoding="utf-8")
+        text = self._stdout.read_text(encoding="utf-8") if self._stdout.exists() else ""
         return text[: text.rfind("\n") + 1]
 
     @property
     def log(self) -> str:
         """What it has logged so far."""
-        return self.stderr.read_text(encoding="utf-8")
+        return self._process.log.read_text(encoding="utf-8")
 
     def wait_until(self, complete: Callable[[str], bool]) -> None:
         """Wait until it has printed what `complete` asks for."""
         deadline = time.monotonic() + WAIT_S
         while not complete(self.output):
-            ended = self.process.poll()
+            ended = self._process.returncode
             assert ended is None, f"ended with {ended}:\n{self.output}{self.log}"
             assert time.monotonic() < deadline, f"not complete after {WAIT_S:g} s:\n{self.output}{self.log}"
             time.sleep(0.05)
 
     def stop(self) -> int:
         """Ask it to stop; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.end()
+        return self._process.terminate(WAIT_S)
 
     def end(self) -> int:
         """Wait until it ends; its exit code."""
-        return self.process.wait(WAIT_S)
+        return self._process.wait(WAIT_S)
+
+    def close(self) -> None:
+        """Kill it if it still runs."""
+        self._process.close()
 
 
 Start = Callable[..., Run]
@@ -64,34 +72,16 @@ Start = Callable[..., Run]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts an example, in an empty folder; it is killed at the end if it still runs."""
-    runs: list[Run] = []
+    """Starts an example in an empty folder; it is killed at the end if it still runs."""
+    with ExitStack() as runs:
 
-    def run(example: Example, broker_url: str, **environment: str) -> Run:
-        out, err = tmp_path / f"out-{len(runs)}", tmp_path / f"err-{len(runs)}"
-        arguments = ["worker", "-l", "info"] if example.worker else []
-        with out.open("wb") as stdout, err.open("wb") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, str(example.path), *arguments],
-                cwd=tmp_path,
-                stdout=stdout,
-                stderr=stderr,
-                env={
-                    **os.environ,
-                    "PYTHONUNBUFFERED": "1",
-                    "PYTHONIOENCODING": "utf-8",
-                    "BROKER_URL": broker_url,
-                    **environment,
-                },
-            )
-        runs.append(Run(process, example, out, err))
-        return runs[-1]
+        def run(example: Example, broker_url: str, **environment: str) -> Run:
+            folder = Path(tempfile.mkdtemp(dir=tmp_path))
+            started = Run(example, folder, {"BROKER_URL": broker_url, **environment})
+            runs.callback(started.close)
+            return started
 
-    yield run
-    for started in runs:
-        if started.process.poll() is None:
-            started.process.kill()
-        started.process.wait()
+        yield run
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from faust_core import App
 from faust_core.memory import Broker
 from faust_core.records import ConsumerRecord
+from faust_core.tables import hashable
 
 
 class CrashError(Exception):
@@ -60,8 +61,7 @@ class Lab:
         state: dict[Any, Any] = {}
         for record in self.records(f"{id}-{table}-changelog"):
             assert record.key is not None
-            key = json.loads(record.key)
-            state[tuple(key) if isinstance(key, list) else key] = record.value and json.loads(record.value)
+            state[hashable(json.loads(record.key))] = record.value and json.loads(record.value)
         return {key: value for key, value in state.items() if value is not None}
 
     def committed(self, topic: str, partition: int = 0, *, id: str = "app") -> int | None:  # noqa: A002

@@ -25,7 +25,7 @@ async def main() -> None:
     """Start the application, send to it, wait until it has seen all."""
     async with app:
         for word in ("hello", "world"):
-            await words.send(value=word)
+            await words.send(key=b"greeting", value=word)  # one key is one partition, which has an order
         await asyncio.wait_for(seen.wait(), 60)
 
 

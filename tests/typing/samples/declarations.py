@@ -34,7 +34,7 @@ counts["a"] += 1
 counts["a"] = "one"  # error: assignment
 
 reveal_type(app.Table("seen", default=set))  # is: Table[Any, set[Any]]
-reveal_type(app.Table("pairs", default=lambda: (0, 0.0)))  # is: Table[Any, tuple[int, float]]
+reveal_type(app.Table("last-ten", default=lambda: [0]))  # is: Table[Any, list[int]]
 reveal_type(app.Table("last", key_type=str, value_type=Order))  # is: Table[str, Order]
 reveal_type(app.Table("turnover", key_type=str, default=float, partitions=8))  # is: Table[str, float]
 reveal_type(app.Table("anything"))  # is: Table[Any, Any]

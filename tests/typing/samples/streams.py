@@ -83,8 +83,3 @@ async def of_its_own_topic(numbers: faust.Stream[int]) -> None:
 
 
 reveal_type(of_its_own_topic)  # is: Agent[int]
-
-
-@app.agent(topic, concurency=4)  # error: call-overload
-async def misspelt(orders: faust.Stream[Order]) -> None:
-    """An option that does not exist."""

@@ -12,6 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from faust_core.claims import Claim
 
-__all__ = ["current_claim"]
+__all__ = ["Run", "current_claim", "current_run"]
 
 current_claim: ContextVar[Claim | None] = ContextVar("faust_current_claim", default=None)
+
+
+class Run:
+    """One attempt of an actor or job; after an error the same `who` gets another one."""
+
+    def __init__(self, who: object) -> None:
+        self.who = who
+
+
+#: Whose streams are opened: the next attempt goes on with those of the one before.
+current_run: ContextVar[Run | None] = ContextVar("faust_current_run", default=None)

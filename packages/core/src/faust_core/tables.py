@@ -8,7 +8,7 @@ A key that changes fifty times between two checkpoints is encoded, logged and st
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core._context import current_claim
@@ -96,7 +96,7 @@ class TablePartition:
         "changelog",
         "codec",
         "dirty",
-        "on_change",
+        "epoch",
         "staged",
         "store",
         "table",
@@ -111,6 +111,8 @@ class TablePartition:
         self.changelog = changelog
         self.dirty: dict[Any, Any] = {}
         self.staged: dict[Any, Any] = {}
+        #: counts how often changes were forgotten: what was derived from them is out of date
+        self.epoch = 0
         # Two generations: when the young one is full it becomes the old one.  Bounded, and no bookkeeping per read.
         self._young: dict[Any, Any] = {}
         self._old: dict[Any, Any] = {}
@@ -192,6 +194,7 @@ class TablePartition:
 
     def discard(self) -> None:
         """Forget what is not committed."""
+        self.epoch += 1
         self.dirty = {}
         self.staged = {}
 
@@ -402,6 +405,17 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         part.dirty[key] = DELETED
         return value
 
+    def setdefault(self, key: K, default: Any = None) -> Any:
+        """Return the value of `key`; where it has none, set it to `default`, not to the table's own."""
+        value = self.get(key, MISSING)
+        if value is MISSING:
+            self[key] = value = default
+        return value
+
+    def values(self) -> Any:
+        """Return the values that `items()` has."""
+        return TableValues(self)
+
     # -- windows
 
     def tumbling(
@@ -446,6 +460,18 @@ class Table(MutableMapping[K, V], Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"<Table: {self.name}>"
+
+
+class TableValues(ValuesView[Any]):
+    """`table.values()`: where several partitions have the same key, the value of each."""
+
+    _mapping: Table[Any, Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._mapping.iterate_items())
+
+    def __contains__(self, value: object) -> bool:
+        return any(value == other for other in self)
 
 
 class TableItems:

@@ -87,11 +87,17 @@ class WindowedTable(Generic[K, V]):
     Windows past `expires` are deleted, in the changelog too, while later events of their partition arrive.
     """
 
-    def __init__(self, table: Table[Any, V], window: Window, timestamp_of: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        table: Table[Any, V],
+        window: Window,
+        timestamp_of: Callable[[], float] | None = None,
+        expiry: _Expiry | None = None,
+    ) -> None:
         self.table = table
         self.window = window
         self._timestamp_of = timestamp_of or _event_time
-        self._expiry = _Expiry(table, window)
+        self._expiry = expiry or _Expiry(table, window)
 
     @property
     def name(self) -> str:
@@ -99,11 +105,11 @@ class WindowedTable(Generic[K, V]):
 
     def relative_to_now(self) -> WindowedTable[K, V]:
         """Let `value()` and the operators mean the wall clock's window."""
-        return WindowedTable(self.table, self.window, time.time)
+        return WindowedTable(self.table, self.window, time.time, self._expiry)
 
     def relative_to_stream(self) -> WindowedTable[K, V]:
         """Let them mean the window of the event's record; the default."""
-        return WindowedTable(self.table, self.window, _event_time)
+        return WindowedTable(self.table, self.window, _event_time, self._expiry)
 
     def relative_to_field(self, field: Any) -> WindowedTable[K, V]:
         """Let them mean the window of a field of the event's value: a datetime or epoch seconds."""
@@ -113,14 +119,15 @@ class WindowedTable(Generic[K, V]):
             event = current_event()
             if event is None:
                 raise NoCurrentEvent(f"{self.name}: relative_to_field has no event to look at")
-            value = getattr(event.value, field.field if hasattr(field, "field") else field)
+            name = field.field if hasattr(field, "field") else field
+            value = event.value[name] if isinstance(event.value, dict) else getattr(event.value, name)
             if isinstance(value, dt.datetime):
                 return value.timestamp()
             if isinstance(value, str):
                 return dt.datetime.fromisoformat(value).timestamp()
             return float(value)
 
-        return WindowedTable(self.table, self.window, timestamp)
+        return WindowedTable(self.table, self.window, timestamp, self._expiry)
 
     def timestamp(self) -> float:
         """Return the time that windows are relative to, epoch seconds."""
@@ -226,17 +233,18 @@ class _Expiry:
         self._table = table
         self._window = window
         # Per table partition: window → keys written in it, and the stream time.  Kept with the partition
-        # object, so that what was restored elsewhere or long ago is found again by one scan.
+        # object and its epoch, so that what was restored, elsewhere or after an abort, is found by one scan.
         self._known: dict[int, tuple[Any, dict[WindowRange, set[Any]], list[float]]] = {}
 
     def _state(self) -> tuple[dict[WindowRange, set[Any]], list[float]]:
         part = self._table.current_partition()
         entry = self._known.get(part.changelog.partition)
-        if entry is None or entry[0] is not part:
+        epoch = (part, part.epoch)
+        if entry is None or entry[0] != epoch:
             windows: dict[WindowRange, set[Any]] = {}
             for (key, window), _ in part.items():  # noqa: PERF102  not a dict
                 windows.setdefault(window, set()).add(key)
-            entry = self._known[part.changelog.partition] = (part, windows, [0.0])
+            entry = self._known[part.changelog.partition] = (epoch, windows, [0.0])
         return entry[1], entry[2]
 
     def note(self, key: Any, window: WindowRange) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +27,7 @@ __all__ = ["AioProducer"]
 
 log = logging.getLogger(__name__)
 
+CREATE_TIME = 0
 RETRY_PAUSE_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
 #: What a record takes beside key and value on its way, without headers.
@@ -37,7 +39,7 @@ class _Sent(NamedTuple):
     value: bytes | None
     key: bytes | None
     partition: int | None
-    timestamp_ms: int | None
+    timestamp_ms: int
     headers: Headers | None
     on_delivery: OnDelivery | None
 
@@ -79,7 +81,9 @@ class AioProducer:
         if self._unsettled >= PRODUCER_QUEUE_RECORDS:
             raise BufferFull(f"producer {self._name} holds {self._unsettled} unsent records: await drain()")
         self._unsettled += 1
-        self._queue.append(_Sent(topic, value, key, partition, timestamp_ms, headers, on_delivery))
+        # aiokafka reports the time of a batch's first record: ours is known only if it is given.
+        written_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
+        self._queue.append(_Sent(topic, value, key, partition, written_ms, headers, on_delivery))
         self._wanted.set()
 
     async def drain(self) -> None:
@@ -184,7 +188,8 @@ class AioProducer:
             return
         self._reach.found()
         answer = future.result()
-        self._settled(sent, RecordMetadata(answer.topic, answer.partition, answer.offset, answer.timestamp), None)
+        timestamp_ms = sent.timestamp_ms if answer.timestamp_type == CREATE_TIME else answer.timestamp
+        self._settled(sent, RecordMetadata(answer.topic, answer.partition, answer.offset, timestamp_ms), None)
 
     def _settled(self, sent: _Sent, metadata: RecordMetadata | None, failure: TransportError | None) -> None:
         self._unsettled -= 1

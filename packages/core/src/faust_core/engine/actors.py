@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
-from faust_core._context import current_claim
+from faust_core._context import Run, current_claim, current_run
 from faust_core.agents import Agent
 from faust_core.claims import Claim
 from faust_core.engine.dead_letters import DeadLetterFailed, DeadLetters, UndecodableRecord
@@ -126,6 +126,7 @@ class ActorRunner:
         while True:
             # A context of its own for each attempt, in which the streams leave their claims.
             current_claim.set(None)
+            current_run.set(Run(self))
             try:
                 await self._once()
             except asyncio.CancelledError:

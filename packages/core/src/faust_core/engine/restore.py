@@ -45,6 +45,8 @@ class Replica:
     position: int
     end: int | None = None
     complete: asyncio.Event = field(default_factory=asyncio.Event)
+    #: read while an active task was being restored
+    restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +93,22 @@ class Restorer:
 
         A standby's store goes on from where it stands: only the tail is read.
         """
-        before = self._records
         if not task.tables:
             return 0
         ends = await self._admin.end_offsets([table.changelog for table in task.tables.values()])
         await self._read(task, ends)
         if not self._since:
             self._since = time.monotonic()
+        restored = 0
         for table in task.tables.values():
             replica = self._replicas.get(table.changelog)
             if replica is not None:
                 await replica.complete.wait()
+                restored += replica.restored
         await self.release(task)
         if not any(replica.end is not None for replica in self._replicas.values()):
             self._report(final=True)
-        return self._records - before
+        return restored
 
     async def keep_warm(self, task: Task) -> None:
         """Follow a standby task's changelogs until `release`."""
@@ -200,6 +203,7 @@ class Restorer:
         replica.table.forget_cache()
         if replica.end is not None:
             self._records += count
+            replica.restored += count
 
     async def _mark(self, replica: Replica) -> None:
         """Store a position that only moved over markers, so that a clean restart has nothing to read."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faust_core._context import current_claim
+from faust_core._context import Run, current_claim, current_run
 from faust_core.cron import Cron
 
 __all__ = ["Job", "run_job"]
@@ -87,6 +87,7 @@ async def _run_task(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
 
 
 async def _guarded(job: Job, app: Any) -> bool:
+    current_run.set(Run(job.function))
     try:
         result = job.function(app) if _takes_app(job.function) else job.function()
         if inspect.isawaitable(result):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from faust_core._context import Run, current_run
 from faust_core.agents import Agent
 from faust_core.application import AppProtocol
 from faust_core.claims import Claim
@@ -21,7 +22,7 @@ from faust_core.engine.rpc import reply_value
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
-from faust_core.errors import ValueDecodeError
+from faust_core.errors import KeyDecodeError, ValueDecodeError
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
 from faust_core.stream import Stream
@@ -65,6 +66,8 @@ class Streams:
         self._on_new_topic = on_new_topic
         self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
         self._pumps: dict[str, Subscription] = {}
+        #: the streams that actors and jobs opened besides their own, and in which attempt
+        self._opened: dict[object, list[tuple[Subscription, Run | None]]] = {}
 
     # -- actors
 
@@ -111,11 +114,14 @@ class Streams:
                 return
             await asyncio.sleep(0.005)
 
-    async def restart(self) -> None:
+    async def cancel(self) -> None:
         """Drop what actors have in hand: under exactly-once nothing of it may reach the next transaction."""
         for task in self._actors.values():
             task.cancel()
         await asyncio.gather(*self._actors.values(), return_exceptions=True)
+
+    def restart(self) -> None:
+        """Start all actors anew after `cancel`."""
         for runner in list(self._actors):
             self._start_actor(runner)
 
@@ -162,7 +168,7 @@ class Streams:
             await reply_value(agent, claim, value)
 
     async def _undecodable(self, claim: Claim, error: Exception) -> None:
-        if not isinstance(error, ValueDecodeError):
+        if not isinstance(error, (KeyDecodeError, ValueDecodeError)):
             tp = claim.tp
             error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
         policy = self._conf.on_decode_error
@@ -176,7 +182,15 @@ class Streams:
     # -- StreamRuntime
 
     def subscribe(self, topic: Topic[Any, Any], owner: str) -> Subscription:
+        run = current_run.get()
+        mine = [] if run is None else self._opened.setdefault(run.who, [])
+        for index, (subscription, opened_by) in enumerate(mine):
+            if opened_by is not run and subscription.topic.topics == topic.topics:
+                # The attempt before this one failed: go on where its stream stands.
+                mine[index] = (subscription, run)
+                return subscription
         subscription = self._new_subscription(topic, owner, actors=1)
+        mine.append((subscription, run))
         self._on_new_topic(subscription)
         return subscription
 

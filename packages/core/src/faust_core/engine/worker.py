@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 #: How often the commit loop looks whether a checkpoint is due by count.
 TICK_S = 0.05
+#: How long events wait before they are repeated, when transactions fail again and again.
+MAX_ABORT_DELAY_S = 3.0
 
 
 class Worker:
@@ -77,6 +79,8 @@ class Worker:
         self._joined = asyncio.Event()
         self._joining = asyncio.Lock()
         self._committed_at = 0.0
+        #: transactions that were aborted one after the other
+        self._aborts = 0
         self._identity = Identity.of(self.conf)
         self._build()
 
@@ -379,10 +383,14 @@ class Worker:
         try:
             await self.checkpointer.run(tasks)
         except (TransactionAborted, StuckError) as exc:
-            log.warning("the transaction was aborted, its events are repeated: %s", exc)
-            await self._rewind()
+            delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
+            log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
+            self._aborts += 1
+            await self._rewind(delay)
         except FencedError as exc:
             await self._fenced(exc)
+        else:
+            self._aborts = 0
 
     async def _fenced(self, error: FencedError) -> None:
         if self.rebalancer.rebalancing or not self.conf.exactly_once:
@@ -395,17 +403,20 @@ class Worker:
         await self.rebalancer.drop_all()
         self.membership.rejoin()
 
-    async def _rewind(self) -> None:
-        """Go back to the committed offsets with the tables as they were then."""
+    async def _rewind(self, delay_s: float = 0.0) -> None:
+        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`."""
         tasks = self.rebalancer.running()
         for task in tasks:
             task.halted = True
+        # Before the next transaction begins, or what they still send would be part of it.
+        await self.streams.cancel()
         await self.outgoing.abort()
         for task in tasks:
             for table in task.tables.values():
                 table.discard()
             await self.fetcher.rewind(await self.tasks.positions(task))
-        await self.streams.restart()
+        await asyncio.sleep(delay_s)
+        self.streams.restart()
         for task in tasks:
             task.halted = task.closed
         for subscription in self.fetcher.subscriptions():
@@ -414,8 +425,9 @@ class Worker:
     async def _dropped(self) -> None:
         """All tasks were lost; what was done since the last commit is void."""
         if self.conf.exactly_once:
+            await self.streams.cancel()
             await self.outgoing.abort()
-            await self.streams.restart()
+            self.streams.restart()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

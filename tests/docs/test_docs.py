@@ -1,0 +1,88 @@
+"""Code in the documentation is code of a file that runs, links lead somewhere, and tests that are named exist.
+
+A fenced block after `<!-- file: examples/hello.py -->` is that file, or some lines of it in a row.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md")])
+QUOTE = re.compile(r"^<!-- file: (?P<file>\S+) -->\n+```\w*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"^<!-- file: (?P<file>.*) -->$", re.MULTILINE)
+FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+TEST = re.compile(r"`(?:(?P<file>[\w/.-]+\.py)::)?(?P<name>test_\w+)`")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def anchors(text: str) -> set[str]:
+    """What headings can be linked to as."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_a_quoted_block_is_in_the_file_that_it_names(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    quotes = list(QUOTE.finditer(text))
+    assert [quote["file"] for quote in quotes] == [mark["file"] for mark in MARK.finditer(text)], "a mark without block"
+    for quote in quotes:
+        file = (ROOT / quote["file"]).read_text(encoding="utf-8")
+        assert quote["code"].strip()
+        assert f"\n{quote['code']}" in f"\n{file}", f"{quote['file']} does not have these lines:\n{quote['code']}"
+
+
+@each_page
+def test_python_blocks_are_python(page: Path) -> None:
+    for block in FENCE.finditer(page.read_text(encoding="utf-8")):
+        if block["language"] == "python":
+            compile(block["code"], str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in LINK.finditer(FENCE.sub("", text)):
+        target, _, anchor = link["target"].partition("#")
+        if "://" in target:
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: {link['target']}"
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), f"{page.name}: {link['target']}"
+
+
+@each_page
+def test_tests_that_are_named_exist(page: Path) -> None:
+    defined: dict[str, str] = {}
+    for file in [*ROOT.glob("tests/**/*.py"), *ROOT.glob("packages/*/tests/**/*.py"), *ROOT.glob("packages/*/src/**/*.py")]:
+        for name in re.findall(r"def (test_\w+)\(", file.read_text(encoding="utf-8")):
+            defined[name] = f"{defined.get(name, '')} {file.relative_to(ROOT)}"
+    for test in TEST.finditer(page.read_text(encoding="utf-8")):
+        assert test["name"] in defined, f"{page.name} names a test that does not exist: {test['name']}"
+        assert (test["file"] or "") in defined[test["name"]]
+
+
+def test_the_table_of_settings_is_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("make_settings", ROOT / "docs" / "make_settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make_settings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_settings)
+    assert make_settings.TARGET.read_text(encoding="utf-8") == make_settings.table(), "run python docs/make_settings.py"
+
+
+def test_every_page_is_on_the_map() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    targets = {link["target"].partition("#")[0] for link in LINK.finditer(index)}
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if ROOT / "docs" in page.parents}
+    missing = {page for page in pages - {"index.md"} if page not in targets and not page.startswith("adr/")}
+    assert not missing, f"docs/index.md does not link {', '.join(sorted(missing))}"

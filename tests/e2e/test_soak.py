@@ -1,0 +1,53 @@
+"""Workers come, go and are killed at random; what comes out is compared with a recomputation."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.orders import PATH, assert_complete, order_of, orders_application
+from tests.e2e.support import feeding
+
+PARTITIONS = 6
+ACTIONS = 8
+RATE = 500
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_nothing_is_lost_while_workers_are_killed_stopped_and_started(
+    kafka: str, unique: str, tmp_path: Path, guarantee: str
+) -> None:
+    rng = random.Random(3)
+    store = "rocksdb://"
+    with orders_application(
+        kafka, unique, tmp_path, PARTITIONS, APP_STORE=store, PROCESSING_GUARANTEE=guarantee, TRANSACTION_TIMEOUT=20
+    ) as app:
+        names = ["a", "b", "c"]
+        workers = {name: app.worker(name, E2E_WORKER=name) for name in names}
+        with feeding(app, "orders", PARTITIONS, RATE, order_of) as feeder:
+            for worker in workers.values():
+                worker.wait_until_ready()
+            for _ in range(ACTIONS):
+                time.sleep(rng.uniform(0.5, 2.5))
+                stopped = [name for name in names if not workers[name].is_running()]
+                if stopped and (len(stopped) == 2 or rng.random() < 0.5):
+                    name = rng.choice(stopped)
+                    workers[name] = app.worker(name, E2E_WORKER=name)
+                    print(f"start {name}")
+                    continue
+                name = rng.choice([name for name in names if workers[name].is_running()])
+                if rng.random() < 0.6:
+                    workers[name].kill()
+                    print(f"kill {name}")
+                else:
+                    assert workers[name].terminate() == 0, workers[name].tail()
+                    print(f"stop {name}")
+            sent = feeder.stop()
+        app.wait_until_processed(PATH, 60)
+        assert_complete(app, sent, exactly=guarantee == "exactly_once")
+        for worker in app.running():
+            assert worker.terminate() == 0, worker.tail()
+        assert not app.open_transactions()
