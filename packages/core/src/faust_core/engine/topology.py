@@ -69,12 +69,19 @@ def table_partitions(
         default: the setting `topic_partitions`.
 
     Raises:
-        PartitionsMismatch: the changelog exists with another count than was declared.
+        PartitionsMismatch: the changelog exists with another count than was declared, or than any topic has.
     """
     if declared is not None and changelog is not None and declared != changelog:
         raise PartitionsMismatch(
             f"table {table!r} is declared with {declared} partitions, and its changelog topic has {changelog}: "
             "set partitions= to that, or reset the table (faust reset) and let it be counted anew"
+        )
+    if declared is None and changelog is not None and topics and changelog not in topics.values():
+        have = ", ".join(f"{name} has {n}" for name, n in sorted(topics.items()))
+        raise PartitionsMismatch(
+            f"the changelog topic of table {table!r} exists with {changelog} partitions, and no topic that is read here "
+            f"has as many ({have}): was a topic made anew with another number? Make it as it was, or reset the table "
+            "(faust reset) and let it be counted anew"
         )
     known = declared or changelog
     if known is not None:
