@@ -29,7 +29,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust": "faust",
 }
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-PYTHON_FILES = ["packages", "tests", "examples", "bench", "conftest.py", "noxfile.py", "run.py"]
+PYTHON_FILES = ["packages", "tests", "examples", "docs", "bench", "conftest.py", "noxfile.py", "run.py"]
 CORE_COVERAGE_PERCENT = 0
 Step = Callable[[nox.Session], None]
 
@@ -75,7 +75,8 @@ def run_typecheck(session: nox.Session) -> None:
     session.run("mypy", *(part for name in PACKAGES for part in ("-p", name)))
     session.run(
         "mypy",
-        *existing("noxfile.py", "run.py", "conftest.py", "tests/services", "tests/packaging/*.py", "tests/typing/*.py"),
+        *existing("noxfile.py", "run.py", "conftest.py", "docs/*.py", "tests/services"),
+        *existing(*(f"tests/{folder}/*.py" for folder in ("docs", "examples", "packaging", "typing"))),
     )
 
 

@@ -27,7 +27,7 @@ class Kafka:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient(self._settings())
 
     def topics(self) -> set[str]:
         """The names of all topics."""
@@ -72,13 +72,16 @@ class Kafka:
 
     def producer(self, settings: dict[str, Any]) -> Producer:
         """A producer."""
-        return Producer({"bootstrap.servers": self.bootstrap, **settings})
+        return Producer(self._settings() | settings)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"bootstrap.servers": self.bootstrap, "log_level": 0}  # silent: the broker may end before its clients
 
     def reader(self, topic: str, partitions: int, start: int = 0) -> Consumer:
         """A consumer of committed records of all partitions from an offset on."""
         reader = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
+            self._settings()
+            | {
                 "group.id": f"{PREFIX}driver",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",

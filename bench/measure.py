@@ -30,6 +30,7 @@ class Measurement:
     Attributes:
         cpu_s: CPU seconds of the worker's process, all threads, from the first event to the last commit.
         seconds: wall clock over the same time.
+        seconds_handled: until the last event was handled; what is left of `seconds` is the last checkpoint.
         failure: why it does not count; empty where the outputs were verified.
     """
 
@@ -38,6 +39,7 @@ class Measurement:
     round: int
     events: int
     seconds: float = 0.0
+    seconds_handled: float = 0.0
     cpu_s: float = 0.0
     rss_mb: int = 0
     latency_ms: dict[str, float] = field(default_factory=dict)
@@ -224,7 +226,8 @@ class _Run:
                 raise TimeoutError(f"not done after {TIMEOUT_S:.0f} s:\n{self.process.tail()}")
             time.sleep(0.05)
         report: dict[str, Any] = json.loads(self._report.read_text())
-        result.seconds, result.cpu_s, result.rss_mb = report["seconds"], report["cpu_s"], report["rss_mb"]
+        for name in ("seconds", "seconds_handled", "cpu_s", "rss_mb"):
+            setattr(result, name, report[name])
         return report
 
     def stop(self) -> None:

@@ -97,6 +97,7 @@ def _line(measured: Measurement) -> str:
         f"{measured.events / max(measured.seconds, 0.001):,.0f} events/s",
         f"{measured.cpu_s / measured.events * 1e6:.2f} CPU-s per 1M",
         f"{measured.rss_mb} MB",
+        f"last checkpoint {(measured.seconds - measured.seconds_handled) * 1000:.0f} ms",
         *(f"{key} {value:.1f} ms" for key, value in measured.latency_ms.items()),
     ]
     return f"{name}: {', '.join(figures)}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from datetime import tzinfo
@@ -25,11 +26,11 @@ HEAD = """\
 <!-- Written by docs/make_settings.py from the table in faust_core.settings; change it there. -->
 
 A setting is an argument of `faust.App`, or a variable of the environment. The environment wins over the argument, the
-argument over the default. `env_prefix`, or the variable `APP_ENV_PREFIX`, puts a prefix before the name of every variable
-but those in brackets.
+argument over the default. `env_prefix`, or the variable `APP_ENV_PREFIX`, puts a prefix before the name of every
+variable but those in brackets.
 
-Durations are in seconds: a number, a numeric text, or a `timedelta`. An unknown setting is an error that names the closest
-one; a value that cannot be is an error that says where it came from and what it may be.
+Durations are in seconds: a number, a numeric text, or a `timedelta`. An unknown setting is an error that names the
+closest one; a value that cannot be is an error that says where it came from and what it may be.
 
 ```python
 app = faust.App("shop", broker="kafka://localhost:9092", processing_guarantee="exactly_once")
@@ -39,14 +40,24 @@ app = faust.App("shop", broker="kafka://localhost:9092", processing_guarantee="e
 BROKER_URL=kafka://broker:9092 PROCESSING_GUARANTEE=exactly_once faust -A shop worker
 ```
 
-The id of the application is the first argument of `App`. It names the consumer group, the changelogs and the local state.
+The id of the application is the first argument of `App`. It names the consumer group, the changelogs and the local
+state.
+"""
+
+REPLACED = """\
+## Replaced
+
+Setting one of these is an error.
+
+| Setting | Instead |
+| --- | --- |
 """
 
 WITHOUT_EFFECT = """\
 ## Accepted, without effect
 
-Applications written for the original Faust may set these. Here they change nothing, and a worker that is given one says so in
-its log.
+Applications written for the original Faust may set these. Here they change nothing, and a worker that is given one
+says so in its log.
 """
 
 #: What a parser says that it would have taken, in fewer words.
@@ -58,6 +69,9 @@ SHORTER = {
     "a URL such as kafka://localhost:9092, a list of them, or several with ';' between": "URLs",
     "a tzinfo, or the name of a time zone such as Europe/Berlin": "a time zone",
 }
+
+#: How the parser of a replaced setting begins to say what it takes.
+NOTHING = "nothing: use "
 
 
 def settings() -> Iterator[tuple[str, Field[Any]]]:
@@ -93,7 +107,8 @@ def takes(field: Field[Any]) -> str:
 
 def default(field: Field[Any]) -> str:
     """The default, as it would be written in a program; nothing where it follows from other settings."""
-    value = field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]  # one is set
+    make: Any = field.default_factory
+    value: Any = field.default if make is MISSING else make()
     if value is None or value in ({}, ()):
         return ""
     if isinstance(value, tuple):
@@ -105,10 +120,13 @@ def default(field: Field[Any]) -> str:
 
 def table() -> str:
     """The whole file."""
-    parts, without_effect, last = [HEAD], [], ""
+    parts, without_effect, replaced, last = [HEAD], [], [], ""
     for group, field in settings():
         if not field.metadata["effect"]:
             without_effect.append(f"`{field.name}`")
+            continue
+        if takes(field).startswith(NOTHING):
+            replaced.append(f"| `{field.name}` | `{takes(field).removeprefix(NOTHING)}` |")
             continue
         if group != last:
             parts.append(f"\n## {group}\n")
@@ -119,7 +137,9 @@ def table() -> str:
         parts.append(f"| `{field.name}` | {variables(field)} | {default(field)} | {takes(field)} | {doc} |")
     parts.append("\n## Former names\n\n| Name | Now |\n| --- | --- |")
     parts += [f"| `{former}` | `{present}` |" for former, (present, _) in sorted(ALIASES.items())]
-    parts.append(f"\n{WITHOUT_EFFECT}\n{', '.join(sorted(without_effect, key=str.lower))}.")
+    parts.append(f"\n{REPLACED}" + "\n".join(replaced))
+    names = ", ".join(sorted(without_effect, key=str.lower))
+    parts.append(f"\n{WITHOUT_EFFECT}\n{textwrap.fill(names, 120)}.")
     return re.sub(r"  +", " ", "\n".join(parts)) + "\n"
 
 

@@ -21,9 +21,7 @@ def account_of(number: int) -> str:
     return f"account-{number % ACCOUNTS}"
 
 
-def orders_application(
-    bootstrap: str, name: str, directory: Path, partitions: int, **settings: object
-) -> Application:
+def orders_application(bootstrap: str, name: str, directory: Path, partitions: int, **settings: object) -> Application:
     """Make the application with its topics."""
     app = Application(bootstrap, name, directory, "orders", TOPIC_PARTITIONS=partitions, **settings)
     app.create("orders", partitions)
@@ -64,6 +62,5 @@ def longest_gaps(reads: list[Read], *, since_s: float = 0, until_s: float = floa
         if since_s <= read.timestamp_s <= until_s:
             times.setdefault(read.partition, []).append(read.timestamp_s)
     return {
-        partition: max((b - a for a, b in pairwise(sorted(stamps))), default=0.0)
-        for partition, stamps in times.items()
+        partition: max((b - a for a, b in pairwise(sorted(stamps))), default=0.0) for partition, stamps in times.items()
     }

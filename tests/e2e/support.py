@@ -22,11 +22,13 @@ from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
+    KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is re-exported, not said to be
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from tests.e2e.apps import COUNTERS
 from tests.services.process import GuardedProcess
@@ -34,6 +36,8 @@ from tests.services.process import GuardedProcess
 ROOT = Path(__file__).parents[2]
 #: The least that Kafka's own default allows: `kafka` may be anybody's broker.
 SESSION_TIMEOUT_S = 6
+EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the library leaves out the annotation
+LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # likewise
 QUIET = {"log_level": 0, "socket.connection.setup.timeout.ms": 5000}
 
 
@@ -206,30 +210,42 @@ class Application:
     def topics(self) -> list[str]:
         return [name for name in self._admin.list_topics(timeout=10).topics if name.startswith(self.name)]
 
-    def produce(self, name: str, records: Iterable[tuple[bytes | None, bytes]]) -> None:
-        """Write keys and values, and wait until the broker has them."""
+    def produce(
+        self, name: str, records: Iterable[tuple[bytes | None, bytes]], *, partitions: int | None = None
+    ) -> None:
+        """Write keys and values, and wait until the broker has them.
+
+        Args:
+            partitions: record n goes to partition n % `partitions`; else to where its key belongs.
+        """
         producer = make_producer(self.bootstrap)
         topic = self.topic(name)
-        for key, value in records:
+        for number, (key, value) in enumerate(records):
+            partition = -1 if partitions is None else number % partitions
             while True:
                 try:
-                    producer.produce(topic, value, key)
+                    producer.produce(topic, value, key, partition)
                 except BufferError:
                     producer.poll(0.1)
                 else:
                     break
         assert producer.flush(60) == 0
 
-    def ends(
-        self, topics: Iterable[str], *, first: bool = False, stable: bool = False
-    ) -> dict[tuple[str, int], int]:
+    def ends(self, topics: Iterable[str], *, first: bool = False, stable: bool = False) -> dict[tuple[str, int], int]:
         """Return the end offsets of topics; the first offsets, or the last stable ones, if so told."""
         isolation = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
         metadata = self._admin.list_topics(timeout=10).topics
-        spec = OffsetSpec.earliest() if first else OffsetSpec.latest()
+        spec = EARLIEST if first else LATEST
         asked = {TopicPartition(t, p): spec for t in topics if t in metadata for p in metadata[t].partitions}
-        answers = self._admin.list_offsets(asked, isolation_level=isolation) if asked else {}
-        return {(tp.topic, tp.partition): future.result(10).offset for tp, future in answers.items()}
+        for left in reversed(range(20)):
+            try:
+                answers = self._admin.list_offsets(asked, isolation_level=isolation) if asked else {}
+                return {(tp.topic, tp.partition): future.result(10).offset for tp, future in answers.items()}
+            except KafkaException:  # the broker is down, or the topic is so new that nobody leads it yet
+                if not left:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError("never reached")
 
     def count(self, name: str) -> int:
         """Return how many records a topic has, transaction markers included."""
@@ -349,8 +365,8 @@ def _as_read(message: Message) -> Read:
     return Read(
         partition,
         offset,
-        key.encode() if isinstance(key, str) else key,
-        value.encode() if isinstance(value, str) else value,
+        key,
+        value,
         message.timestamp()[1] / 1000,
     )
 
@@ -452,4 +468,3 @@ def zipf_text(words: int, *, seed: int, vocabulary: int = 5_000, per_line: int =
     names = [f"word{n:x}" for n in range(vocabulary)]
     text = rng.choices(names, weights=[1 / (n + 1) for n in range(vocabulary)], k=words)
     return [" ".join(text[at : at + per_line]) for at in range(0, words, per_line)]
-

@@ -1,20 +1,21 @@
 """What cannot work is refused at start: a line that says what to change, an exit code, and never a hang."""
 
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.support import Application
+from tests.e2e.support import ROOT, Application
 from tests.services.ports import free_port
 
 START_LIMIT_S = 30.0
 
 
-def refused(app: Application, **env: object) -> str:
+def refused(app: Application, **env: str) -> str:
     """Start a worker and return its last words; it must have refused to run."""
     started = time.monotonic()
-    worker = app.worker("worker", **env)
+    worker = app.worker("worker", state="worker", **env)
     assert worker.wait(START_LIMIT_S + 5) not in {0, -9}, worker.tail()
     assert time.monotonic() - started < START_LIMIT_S
     text = worker.tail(30)
@@ -26,19 +27,15 @@ def refused(app: Application, **env: object) -> str:
 def test_an_unreachable_broker_ends_the_worker_with_its_address(kafka: str, unique: str, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     with Application(kafka, unique, tmp_path, "broken") as app:
-        text = refused(app, BROKER_URL=f"kafka://{address}", APP_BROKER_START_TIMEOUT=5)
+        text = refused(app, BROKER_URL=f"kafka://{address}", APP_BROKER_START_TIMEOUT="5")
     assert address in text
 
 
 @pytest.mark.timeout(60)
-def test_a_broker_that_never_answers_ends_the_worker_in_time(
-    kafka: str, unique: str, tmp_path: Path
-) -> None:
-    import socket
-
+def test_a_broker_that_never_answers_ends_the_worker_in_time(kafka: str, unique: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, Application(kafka, unique, tmp_path, "broken") as app:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        text = refused(app, BROKER_URL=f"kafka://{address}", APP_BROKER_START_TIMEOUT=5)
+        text = refused(app, BROKER_URL=f"kafka://{address}", APP_BROKER_START_TIMEOUT="5")
     assert address in text
 
 
@@ -71,8 +68,6 @@ def test_a_plugin_that_is_not_installed_is_named_with_how_to_install_it(
         "real = m.entry_points\n"
         "m.entry_points = lambda **k: m.EntryPoints(e for e in real(**k) if 'rocksdb' not in e.value)\n"
     )
-    from tests.e2e.support import ROOT
-
     with Application(kafka, unique, tmp_path, "broken") as app:
         text = refused(app, APP_STORE="rocksdb://", PYTHONPATH=f"{hidden}:{ROOT}")
     assert "pip install faust-store-rocksdb" in text

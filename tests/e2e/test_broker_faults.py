@@ -1,16 +1,29 @@
 """The broker stops, is killed, is cut off: workers wait and go on."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.orders import PATH, assert_complete, order_of, orders_application
-from tests.e2e.support import feeding, wait_until
+from tests.e2e.support import Worker, feeding, wait_until
 from tests.services.factories import MakeKafka
 
 PARTITIONS = 4
 STOPPED_S = 20
+
+
+def nothing_else() -> None:
+    """It is stopped already."""
+
+
+def counted(workers: list[Worker]) -> int:
+    return sum(worker.numbers()[0][0] for worker in workers)
+
+
+def has_counted(workers: list[Worker], enough: int) -> bool:
+    return counted(workers) >= enough
 
 
 @pytest.mark.slow
@@ -28,14 +41,12 @@ def test_workers_wait_for_a_broker_that_is_stopped_or_killed_and_go_on(
             broker.stop()
             time.sleep(STOPPED_S)
             app.assert_nobody_exited()
-            for fault in (lambda: None, broker.kill, broker.restart):
+            for fault in (nothing_else, broker.kill, broker.restart):
                 fault()
                 time.sleep(1)
                 broker.start()
-                at = [w.numbers()[0][0] for w in workers]
-                took = wait_until(
-                    lambda at=at: sum(w.numbers()[0][0] for w in workers) > sum(at) + 100, 40, "processing goes on"
-                )
+                enough = counted(workers) + 100
+                took = wait_until(partial(has_counted, workers, enough), 40, "processing goes on")
                 print(f"goes on {took:.1f} s after the broker is back")
                 time.sleep(3)
                 app.assert_nobody_exited()

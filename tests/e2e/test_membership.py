@@ -51,6 +51,10 @@ def test_adding_and_removing_workers_never_leaves_a_partition_alone_or_with_two_
         for partition, names in owners.items():
             assert len(names) <= 8, f"partition {partition} changed hands too often, or had two owners: {names}"
         assert max(gaps.values()) < 3.0, f"a partition was without owner: {gaps}"
+        steady = [r for r in rows if steady_since <= r[2].timestamp_s <= steady_until]
+        for partition in range(partitions):
+            if len({worker for _, worker, r in steady if r.partition == partition}) == 1:
+                assert gaps[partition] < 1.0, f"partition {partition} stayed where it was, and stopped: {gaps}"
 
 
 @pytest.mark.slow
@@ -103,6 +107,24 @@ def test_sigterm_under_load_drains_commits_and_hands_over_in_seconds(kafka: str,
 
 
 @pytest.mark.timeout(60)
+def test_sigterm_in_the_middle_of_a_rebalance_leaves_the_group_too(kafka: str, unique: str, tmp_path: Path) -> None:
+    with orders_application(kafka, unique, tmp_path, 2) as app:
+        first = app.worker("first").wait_until_ready()
+        dead = app.worker("dead").wait_until_ready()
+        wait_until(lambda: "giving up" in first.text(), 20, "the second has its share")
+        time.sleep(2.5)  # that rebalance is over
+        dead.kill()
+        before = first.text().count("dividing the work anew")
+        third = app.worker("third")  # the group now waits for the dead one until its session ends
+        wait_until(lambda: first.text().count("dividing the work anew") > before, 20, "the rebalance has begun")
+        time.sleep(0.5)
+        killed_at = time.monotonic()
+        assert first.terminate() == 0, first.tail()
+        assert time.monotonic() - killed_at < 5
+        third.wait_until_ready(SESSION_TIMEOUT_S + 3)
+
+
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_a_worker_at_once(
     kafka: str, unique: str, tmp_path: Path, number: signal.Signals
@@ -111,7 +133,7 @@ def test_the_second_signal_ends_a_worker_at_once(
         app.create("naps", 1)
         app.produce("naps", [(None, b"await 60")])
         worker = app.worker("only").wait_until_ready()
-        time.sleep(0.5)
+        wait_until(lambda: worker.numbers()[0][2], 10, "the event is in hand")
         worker.send_signal(number)
         worker.wait_for_log(f"{number.name}: finishing what is in flight", 5)
         with pytest.raises(TimeoutError):

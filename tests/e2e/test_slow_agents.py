@@ -81,9 +81,12 @@ def test_an_agent_that_awaits_for_long_is_named_and_holds_up_nobody(kafka: str, 
 @pytest.mark.timeout(90)
 def test_a_stuck_agent_gives_its_partitions_up_where_it_is_told_to(kafka: str, unique: str, tmp_path: Path) -> None:
     with naps_application(kafka, unique, tmp_path, APP_STUCK_AGENT_POLICY="give_up", APP_SHUTDOWN_TIMEOUT=3) as app:
-        app.produce("naps", [(None, b"stuck")])
-        stuck = app.worker("stuck", E2E_STUCK=1, E2E_WORKER="stuck").wait_until_ready()
-        other = app.worker("other", E2E_WORKER="other").wait_until_ready()
+        workers = [app.worker(name, E2E_WORKER=name).wait_until_ready() for name in ("a", "b")]
+        time.sleep(2)  # the second has its share
+        app.produce("naps", [(None, b"await 0")])
+        wait_until(lambda: any(w.numbers()[0][1] for w in workers), 20, "somebody owns it")
+        stuck, other = sorted(workers, key=lambda w: w.numbers()[0][1], reverse=True)
+        app.produce("naps", [(None, f"stuck {stuck.name}".encode())])
         assert stuck.wait(30) not in {0, -9}, stuck.tail()
         assert "has made no progress" in stuck.text()
         wait_until(lambda: other.numbers()[0][1], 20, "the event is processed elsewhere")

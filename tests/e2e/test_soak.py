@@ -2,6 +2,7 @@
 
 import random
 import time
+from os import environ
 from pathlib import Path
 
 import pytest
@@ -10,20 +11,27 @@ from tests.e2e.orders import PATH, assert_complete, order_of, orders_application
 from tests.e2e.support import feeding
 
 PARTITIONS = 6
-ACTIONS = 8
 RATE = 500
+#: longer and other runs by hand: E2E_SOAK_ACTIONS=20 E2E_SOAK_SEED=7
+ACTIONS = int(environ.get("E2E_SOAK_ACTIONS", "8"))
+SEED = int(environ.get("E2E_SOAK_SEED", "3"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(100 + 5 * ACTIONS)
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_nothing_is_lost_while_workers_are_killed_stopped_and_started(
     kafka: str, unique: str, tmp_path: Path, guarantee: str
 ) -> None:
-    rng = random.Random(3)
-    store = "rocksdb://"
+    rng = random.Random(SEED)
     with orders_application(
-        kafka, unique, tmp_path, PARTITIONS, APP_STORE=store, PROCESSING_GUARANTEE=guarantee, TRANSACTION_TIMEOUT=20
+        kafka,
+        unique,
+        tmp_path,
+        PARTITIONS,
+        APP_STORE="rocksdb://",
+        PROCESSING_GUARANTEE=guarantee,
+        APP_TRANSACTION_TIMEOUT=5,
     ) as app:
         names = ["a", "b", "c"]
         workers = {name: app.worker(name, E2E_WORKER=name) for name in names}

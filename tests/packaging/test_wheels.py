@@ -46,7 +46,7 @@ assert before == (dict(os.environ), list(sys.argv), threading.active_count())
 def test_metadata_can_be_published(distribution: Distribution, wheels: Path) -> None:
     metadata = distribution.wheel(wheels).metadata
     requirements = metadata.get_all("Requires-Dist", [])
-    assert "file:" not in metadata.as_string()
+    assert not [value for value in metadata.values() if "file:" in value]
     assert not [requirement for requirement in requirements if " @ " in requirement], "a wheel may not name an address"
     assert metadata["Name"] == distribution.name
     assert metadata["Version"] == distribution.version

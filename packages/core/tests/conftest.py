@@ -122,7 +122,7 @@ async def lab() -> AsyncIterator[Lab]:
 
 @pytest.fixture(name="eventually")
 def _eventually() -> Iterator[Callable[..., Any]]:
-    yield eventually
+    return eventually
 
 
 def counting_app(lab: Lab, worker: str = "w1", *, group: bool = False, pause_s: float = 0.0, **options: Any) -> App:

@@ -14,8 +14,10 @@ import faust_models
 
 NAMES = [
     "Agent",
+    "AgentError",
     "App",
     "Codec",
+    "Credentials",
     "Event",
     "EventT",
     "FaustError",

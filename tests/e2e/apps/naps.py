@@ -15,14 +15,15 @@ me = setting("WORKER")
 
 @app.agent(naps)
 async def doze(stream: faust.Stream[str]) -> None:
-    """Do what the event says: `block 3`, `await 3`, or `stuck`, which lasts for ever where the test says so."""
+    """Do what the event says: `block 3`, `await 3`, or `stuck name`, which lasts for ever on that worker."""
     async for order in stream:
+        counters.now[2] += 1
         what, _, seconds = order.partition(" ")
         if what == "block":
             time.sleep(float(seconds))  # noqa: ASYNC251  what it is about
         elif what == "await":
             await asyncio.sleep(float(seconds))
-        elif what == "stuck" and setting("STUCK"):
+        elif what == "stuck" and seconds == me:
             await asyncio.Event().wait()
         counters.now[1] += 1
         await out.send(value={"nap": order, "worker": me}, partition=0)

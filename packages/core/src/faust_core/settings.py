@@ -105,7 +105,8 @@ class Settings:
     logging_config: Mapping[str, Any] | None = _s(None, p.mapping, "for logging.config.dictConfig", env=_NO_ENV)
     loghandlers: tuple[Any, ...] = _s((), p.sequence, "more log handlers", env=_NO_ENV)
     processing_guarantee: ProcessingGuarantee = _s(ProcessingGuarantee.AT_LEAST_ONCE,
-                                                   p.members_of(ProcessingGuarantee))  # fmt: skip
+                                                   p.members_of(ProcessingGuarantee),
+                                                   "how often an event counts when a worker fails")  # fmt: skip
     store: str = _s("memory://", p.text, "where tables are kept", env="APP_STORE")
     cache: str = _s("memory://", p.text, "where web pages are cached", env="CACHE_URL", effect=False)
     rack: str | None = _s(None, p.text, "standbys prefer another rack than the owner's", env="APP_RACK")
@@ -167,7 +168,8 @@ class Settings:
     # Producer
     producer_acks: int = _s(-1, p.producer_acks, "replicas that confirm: -1 or all, 1, 0")
     producer_api_version: str | None = _s(None, p.text, effect=False)
-    producer_compression_type: str | None = _s(None, p.choice("none", "gzip", "snappy", "lz4", "zstd"))
+    producer_compression_type: str | None = _s(None, p.choice("none", "gzip", "snappy", "lz4", "zstd"),
+                                             "of records on their way and in the log")  # fmt: skip
     producer_linger: float = _s(0.005, _sec, "wait for more records before a request")
     producer_max_batch_size: int = _s(16_384, _int1, effect=False)
     producer_max_request_size: int = _s(1_000_000, _int1, "bytes of one record or request")
@@ -184,7 +186,7 @@ class Settings:
     )
     reply_expires: float = _s(86_400.0, _pos_sec, "for how long replies are kept", env="APP_REPLY_EXPIRES")
     reply_to: str = _s(None, p.text, "the topic for replies; {reply_to_prefix}{uuid}", env=_NO_ENV)
-    reply_to_prefix: str = _s("f-reply-", p.text, env="APP_REPLY_TO_PREFIX")
+    reply_to_prefix: str = _s("f-reply-", p.text, "begins the names of topics for replies", env="APP_REPLY_TO_PREFIX")
 
     # Streams
     stream_buffer_maxsize: int = _s(4096, _int1, "events waiting, per stream and partition")

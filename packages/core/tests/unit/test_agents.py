@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -188,7 +189,7 @@ async def test_retry_tries_again_with_back_off_and_then_writes_a_dead_letter(lab
         await eventually(lambda: lab.committed("in") == 2)
     assert [value for _, value in tried] == [1, 1, 1, 1, 2]
     times = [at for at, value in tried if value == 1]
-    waits = [b - a for a, b in zip(times, times[1:], strict=False)]
+    waits = [b - a for a, b in itertools.pairwise(times)]
     assert all(wait >= 0.04 * 2**n for n, wait in enumerate(waits))
     assert lab.values("app-dead-letter") == [1]
 

@@ -6,14 +6,15 @@ import asyncio
 
 import pytest
 
-
 STEPS = ["staging", "changelog written", "flushed", "committed", "applied"]
 EXACTLY_ONCE = {"processing_guarantee": "exactly_once", "topic_partitions": 2, "broker_commit_interval": 0.02}
 
 
 @pytest.mark.parametrize("group", [False, True])
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_crash_at_any_step_of_a_checkpoint_changes_nothing(lab, counting, counting_app, eventually, step, group):
+async def test_a_crash_at_any_step_of_a_checkpoint_changes_nothing(
+    lab, counting, counting_app, eventually, step, group
+):
     options = {**EXACTLY_ONCE, "consumer_group_instance_id": "one", "group": group}
     app = counting_app(**options)
     counting.put(50)
@@ -162,5 +163,3 @@ async def test_a_failed_changelog_record_aborts_the_transaction(lab, counting, c
         await eventually(counting.all_committed)
     assert counting.counts == counting.expected
     assert counting.outputs == counting.expected_outputs
-
-

@@ -24,9 +24,7 @@ def settled(partitions, *apps):
     """Whether every partition is owned once, and shared evenly."""
     shares = owned(*apps)
     sizes = [len(share) for share in shares]
-    return sorted(p for share in shares for p in share) == list(range(partitions)) and (
-        max(sizes) - min(sizes) <= 1
-    )
+    return sorted(p for share in shares for p in share) == list(range(partitions)) and (max(sizes) - min(sizes) <= 1)
 
 
 @pytest.fixture
@@ -35,7 +33,9 @@ def counting(make_counting):
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-async def test_a_worker_that_joins_takes_its_share_and_the_others_go_on(lab, counting, counting_app, eventually, guarantee):
+async def test_a_worker_that_joins_takes_its_share_and_the_others_go_on(
+    lab, counting, counting_app, eventually, guarantee
+):
     options = {"processing_guarantee": guarantee, "topic_partitions": 6, **TIMES}
     first, second = counting_app("w1", **options), counting_app("w2", **options)
     async with first:

@@ -305,7 +305,7 @@ async def test_a_value_that_cannot_be_written_names_the_table(lab, eventually):
 
     @app.agent("in")
     async def agent(stream):
-        async for value in stream:
+        async for _value in stream:
             table["a"] = object()
 
     await app.start()

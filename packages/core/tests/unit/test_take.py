@@ -314,7 +314,7 @@ async def test_a_busy_batch_agent_leaves_the_event_loop_to_others(lab, eventuall
         nonlocal n
         async for batch in stream.take(10, within=60):
             n += len(batch)
-            time.sleep(0.0005)
+            time.sleep(0.0005)  # noqa: ASYNC251  it must block
 
     lab.put("in", *range(4000))
     async with app:

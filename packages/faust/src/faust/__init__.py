@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from faust.types import TopicT as TopicT
     from faust_core.agents import Agent as Agent
     from faust_core.app import App as App
+    from faust_core.engine.rpc import AgentError as AgentError
     from faust_core.errors import FaustError as FaustError
     from faust_core.events import Event as Event
     from faust_core.events import current_event as current_event
     from faust_core.protocols.codec import Codec as Codec
+    from faust_core.protocols.transport import Credentials as Credentials
     from faust_core.records import TopicPartition as TopicPartition
     from faust_core.settings import Settings as Settings
     from faust_core.stream import Stream as Stream
@@ -56,8 +58,10 @@ if TYPE_CHECKING:
 __all__ = [
     "VERSION",
     "Agent",
+    "AgentError",
     "App",
     "Codec",
+    "Credentials",
     "Event",
     "EventT",
     "FaustError",
@@ -90,8 +94,10 @@ DISTRIBUTION = "faust-stack"
 #: Where each name lives.
 _HOMES = {
     "Agent": "faust_core.agents",
+    "AgentError": "faust_core.engine.rpc",
     "App": "faust_core.app",
     "Codec": "faust_core.protocols.codec",
+    "Credentials": "faust_core.protocols.transport",
     "Event": "faust_core.events",
     "EventT": "faust.types",
     "FaustError": "faust_core.errors",

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from faust_core.errors import BufferFull, FencedError, RetriableTransportError
+from faust_core.errors import BufferFull, FencedError, RetriableTransportError, TransactionAborted
 from faust_core.protocols.transport import (
     GroupMetadata,
     Membership,
@@ -58,6 +58,10 @@ class Outgoing(Protocol):
         """
         ...
 
+    def void(self) -> None:
+        """What was sent since the last commit must not be committed any more: `abort` follows."""
+        ...
+
     async def abort(self) -> None:
         """Drop what was sent since the last commit, as far as the guarantee can."""
         ...
@@ -101,6 +105,9 @@ class AtLeastOnce:
             else:
                 return
 
+    def void(self) -> None:
+        pass
+
     async def abort(self) -> None:
         pass
 
@@ -121,6 +128,9 @@ class ExactlyOnce:
         self._inner = make_producer()
         self._open = asyncio.Event()
         self._sent = False
+        self._void = False
+        #: a producer ends one transaction at a time
+        self._ending = asyncio.Lock()
 
     @property
     def producer(self) -> Producer:
@@ -132,7 +142,7 @@ class ExactlyOnce:
 
     async def start(self) -> None:
         await self._inner.begin()
-        self._sent = False
+        self._sent = self._void = False
         self._open.set()
 
     # -- Producer
@@ -166,20 +176,29 @@ class ExactlyOnce:
     async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata) -> None:
         if not offsets and not self._sent:
             return
-        self._open.clear()
-        await self._inner.commit(offsets, member if offsets else None)
-        await self.start()
+        async with self._ending:
+            if self._void:
+                raise TransactionAborted("what was sent belongs to partitions that were taken away")
+            self._open.clear()
+            await self._inner.commit(offsets, member if offsets else None)
+            await self.start()
+
+    def void(self) -> None:
+        """What was sent so far must not be committed any more: `abort` follows."""
+        self._void = True
 
     async def abort(self) -> None:
         self._open.clear()
-        try:
-            await self._inner.abort()
-            await self.start()
-        except FencedError:
-            # Whoever fenced us took the transaction over; a new producer in turn fences them, if they still live.
-            await self._inner.aclose()
-            self._inner = self._make_producer()
-            await self.start()
+        async with self._ending:
+            self._open.clear()
+            try:
+                await self._inner.abort()
+                await self.start()
+            except FencedError:
+                # Whoever fenced us took the transaction over; a new producer in turn fences them, if they still live.
+                await self._inner.aclose()
+                self._inner = self._make_producer()
+                await self.start()
 
     async def aclose(self) -> None:
         self._open.clear()

@@ -85,6 +85,7 @@ class Rebalancer:
         *,
         rejoin: Callable[[], None],
         spawn: Callable[[Awaitable[None], str], asyncio.Task[None]],
+        fail: Callable[[BaseException], None],
         prepare_timeout_s: float,
     ) -> None:
         self.tasks: dict[TaskId, Task] = {}
@@ -98,6 +99,7 @@ class Rebalancer:
         self._plan_of = plan_of
         self._rejoin = rejoin
         self._spawn = spawn
+        self._fail = fail
         self._prepare_timeout_s = prepare_timeout_s
         self._activations: dict[TaskId, asyncio.Task[None]] = {}
         self._closing = False
@@ -124,6 +126,12 @@ class Rebalancer:
     async def on_assigned(self, assignment: Assignment) -> None:
         if self._closing:
             return
+        try:
+            await self._assigned(assignment)
+        except Exception as exc:  # noqa: BLE001  it stops the worker: a membership would only log it
+            self._fail(exc)
+
+    async def _assigned(self, assignment: Assignment) -> None:
         plan = self._plan_of(assignment)
         self.member = assignment.metadata
         self.count += 1
@@ -183,11 +191,12 @@ class Rebalancer:
         for task in tasks:
             task.halted = True
             task.state = TaskState.CLOSED
+        await self._host.dropped()
         for task in tasks:
             await self._host.stop_reading(task)
             await self._host.close_task(task)
-        self.tasks.clear()
-        await self._host.dropped()
+            if self.tasks.get(task.id) is task:
+                del self.tasks[task.id]
         await self._host.told(revoked, ())
 
     def stop_listening(self) -> None:

@@ -181,7 +181,7 @@ class Restorer:
                     replica = self._replicas.get(batch.tp)
                     if replica is not None:
                         await self._apply(replica, batch)
-                for tp, replica in self._replicas.items():
+                for tp, replica in list(self._replicas.items()):
                     position = self._consumer.position(tp)
                     if position is not None and position > replica.position:
                         replica.position = position  # a transaction marker, not a record

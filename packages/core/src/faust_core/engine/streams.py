@@ -116,14 +116,19 @@ class Streams:
 
     async def cancel(self) -> None:
         """Drop what actors have in hand: under exactly-once nothing of it may reach the next transaction."""
-        for task in self._actors.values():
+        actors = set(self._actors.values())
+        for subscription in self._fetcher.subscriptions():
+            for claim in subscription.claims():
+                claim.failed |= claim.actor in actors  # not done, although its loop is left
+        for task in actors:
             task.cancel()
-        await asyncio.gather(*self._actors.values(), return_exceptions=True)
+        await asyncio.gather(*actors, return_exceptions=True)
 
     def restart(self) -> None:
-        """Start all actors anew after `cancel`."""
-        for runner in list(self._actors):
-            self._start_actor(runner)
+        """Start those anew that `cancel` has ended."""
+        for runner, task in list(self._actors.items()):
+            if task.cancelled():
+                self._start_actor(runner)
 
     def in_flight(self) -> Iterable[InFlight]:
         """Yield who works on which item.  Any thread may call."""

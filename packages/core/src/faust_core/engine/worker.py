@@ -79,6 +79,10 @@ class Worker:
         self._joined = asyncio.Event()
         self._joining = asyncio.Lock()
         self._committed_at = 0.0
+        #: a commit that fails is followed by what it takes to go on, before the next one
+        self._committing = asyncio.Lock()
+        #: held while actors are cancelled and their transaction is aborted
+        self._resetting = asyncio.Lock()
         #: transactions that were aborted one after the other
         self._aborts = 0
         self._identity = Identity.of(self.conf)
@@ -127,6 +131,7 @@ class Worker:
             self.member.work_plan,
             rejoin=self.membership.rejoin,
             spawn=self.spawn,
+            fail=self.fail,
             prepare_timeout_s=conf.broker_rebalance_timeout / 3,
         )
         self.checkpointer = Checkpointer(
@@ -380,6 +385,10 @@ class Worker:
         """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
         if tasks is None:
             self._committed_at = time.monotonic()
+        async with self._committing:
+            await self._commit(tasks)
+
+    async def _commit(self, tasks: Collection[Task] | None) -> None:
         try:
             await self.checkpointer.run(tasks)
         except (TransactionAborted, StuckError) as exc:
@@ -408,13 +417,16 @@ class Worker:
         tasks = self.rebalancer.running()
         for task in tasks:
             task.halted = True
-        # Before the next transaction begins, or what they still send would be part of it.
-        await self.streams.cancel()
-        await self.outgoing.abort()
-        for task in tasks:
-            for table in task.tables.values():
-                table.discard()
-            await self.fetcher.rewind(await self.tasks.positions(task))
+        async with self._resetting:
+            # Before the next transaction begins, or what they still send would be part of it.
+            await self.streams.cancel()
+            await self.outgoing.abort()
+            for task in tasks:
+                for table in task.tables.values():
+                    table.discard()
+            for task in tasks:
+                if not task.closed:
+                    await self.fetcher.rewind(await self.tasks.positions(task))
         await asyncio.sleep(delay_s)
         self.streams.restart()
         for task in tasks:
@@ -425,9 +437,11 @@ class Worker:
     async def _dropped(self) -> None:
         """All tasks were lost; what was done since the last commit is void."""
         if self.conf.exactly_once:
-            await self.streams.cancel()
-            await self.outgoing.abort()
-            self.streams.restart()
+            self.outgoing.void()  # before anything else: a commit without tasks has no offset to be fenced by
+            async with self._resetting:
+                await self.streams.cancel()
+                await self.outgoing.abort()
+                self.streams.restart()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
