@@ -44,13 +44,13 @@ def assert_complete(app: Application, sent: int, *, exactly: bool) -> None:
     numbers = Counter(number for number, _, _ in forwarded(app))
     lost = set(range(sent)) - numbers.keys()
     assert not lost, f"{len(lost)} of {sent} orders were not sent on, such as {min(lost)}"
-    tables = app.tables()
-    for name in ("direct", "grouped"):
-        assert tables[name] == app.changelog(name)
-        missing = {a: n - tables[name].get(a, 0) for a, n in expected.items() if tables[name].get(a, 0) < n}
+    tables = {name: app.changelog(name) for name in ("direct", "grouped")}
+    for name, counts in tables.items():
+        missing = {a: n - counts.get(a, 0) for a, n in expected.items() if counts.get(a, 0) < n}
         assert not missing, f"orders not counted in {name!r}: {missing}"
         if exactly:
-            assert tables[name] == expected
+            assert counts == expected
+    app.wait_until_tables_are(tables)
     if exactly:
         assert max(numbers.values()) == 1, f"sent on twice: {[n for n, times in numbers.items() if times > 1][:5]}"
 

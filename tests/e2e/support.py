@@ -195,6 +195,21 @@ class Application:
                 mine.update(items)
         return together
 
+    def wait_until_tables_are(self, expected: Mapping[str, Mapping[Any, Any]], timeout_s: float = 20) -> None:
+        """Wait until the running workers, put together, hold exactly this; while a partition moves nobody has it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                found = self.tables()
+                for name, items in expected.items():
+                    assert found.get(name, {}) == items, f"table {name!r} of the workers is not what its changelog says"
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+            else:
+                return
+
     # -- topics
 
     def topic(self, name: str) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar
 
-from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
-from faust_core.cron import Cron
+from faust_core.agents import Agent
+from faust_core.application import AppProtocol
+from faust_core.declaring import Declares
 from faust_core.engine.client import Client
-from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
@@ -25,11 +23,9 @@ from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.records import RecordMetadata
 from faust_core.registry import has_store, store_factory, transport_factory
-from faust_core.settings import Settings, seconds
-from faust_core.signals import Signal
-from faust_core.stream import FromTopic, Stream, StreamRuntime
-from faust_core.tables import Table, TableOptions
-from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
+from faust_core.settings import Settings
+from faust_core.stream import StreamRuntime
+from faust_core.topics import HeadersArg, SentRecord, Topic
 
 __all__ = ["App"]
 
@@ -40,7 +36,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class App:
+class App(Declares):
     """A stream processing application.
 
     Declares topics, agents, tables and timers; holds no connection until it is started.  Run it by
@@ -57,19 +53,11 @@ class App:
     """
 
     def __init__(self, id: str, **options: Any) -> None:  # noqa: A002  the name that applications use
-        self.conf = Settings.from_options(id, options)
-        self.agents: dict[str, Agent[Any]] = {}
-        self.tables: dict[str, Table[Any, Any]] = {}
-        self.jobs: list[Job] = []
-        self.topics: list[Topic[Any, Any]] = []
-        self.signals = Signals()
-        self.on_configured = Signal("on_configured")
-        self.on_before_configured = Signal("on_before_configured")
-        self.on_after_configured = Signal("on_after_configured")
-        self.on_worker_init = Signal("on_worker_init")
+        super().__init__(Settings.from_options(id, options))
         self._worker: Worker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
+        self._configured = False
         self._transport: Transport | None = None
         #: what is sent with; None while the application is not started.  Plain, as each send reads it.
         self.active_producer: Producer | None = None
@@ -86,290 +74,17 @@ class App:
     def id(self) -> str:
         return self.conf.id
 
-    # -- declaring
-
-    @overload
-    def topic(
-        self, *names: str, key_type: type[K], value_type: type[V], **options: Unpack[TopicOptions]
-    ) -> Topic[K, V]: ...
-
-    @overload
-    def topic(self, *names: str, value_type: type[V], **options: Unpack[TopicOptions]) -> Topic[Any, V]: ...
-
-    @overload
-    def topic(self, *names: str, key_type: type[K], **options: Unpack[TopicOptions]) -> Topic[K, Any]: ...
-
-    @overload
-    def topic(
-        self, *names: str, key_type: Any = None, value_type: Any = None, **options: Unpack[TopicOptions]
-    ) -> Topic[Any, Any]: ...
-
-    def topic(
-        self,
-        *names: str,
-        key_type: Any = None,
-        value_type: Any = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
-        partitions: int | None = None,
-        retention: float | dt.timedelta | None = None,
-        compacting: bool | None = None,
-        deleting: bool | None = None,
-        replicas: int | None = None,
-        internal: bool = False,
-        allow_empty: bool = False,
-        acks: bool = True,
-        config: Mapping[str, Any] | None = None,
-    ) -> Topic[Any, Any]:
-        """Describe a topic.
-
-        Args:
-            key_type, value_type: what keys and values are; None leaves it to the serializer.
-            key_serializer, value_serializer: a codec's name, such as `json`, `raw`, `msgpack`.
-            partitions, retention, compacting, deleting, replicas, config: how it is created where it does not
-                exist; an existing topic is left as it is.
-            internal: it belongs to this application, which creates it.
-            allow_empty: null values reach the stream as None although there is a `value_type`.
-            acks: False never commits offsets; the stream begins anew at each start.
-        """
-        topic: Topic[Any, Any] = Topic(
-            self,
-            *names,
-            key_type=key_type,
-            value_type=value_type,
-            key_serializer=key_serializer,
-            value_serializer=value_serializer,
-            partitions=partitions,
-            retention=retention,
-            compacting=compacting,
-            deleting=deleting,
-            replicas=replicas,
-            internal=internal,
-            allow_empty=allow_empty,
-            acks=acks,
-            config=config,
-        )
-        self.topics.append(topic)
-        return topic
-
-    @overload
-    def agent(self, channel: AgentFunction, /) -> Agent[Any]: ...
-
-    @overload
-    def agent(
-        self, channel: Topic[Any, V], /, **options: Unpack[AgentOptions]
-    ) -> Callable[[AgentFunction], Agent[V]]: ...
-
-    @overload
-    def agent(
-        self, channel: str | None = None, /, *, value_type: type[V], **options: Unpack[AgentTopicOptions]
-    ) -> Callable[[AgentFunction], Agent[V]]: ...
-
-    @overload
-    def agent(
-        self, channel: str | None = None, /, *, value_type: Any = None, **options: Unpack[AgentTopicOptions]
-    ) -> Callable[[AgentFunction], Agent[Any]]: ...
-
-    def agent(
-        self,
-        channel: Any = None,
-        /,
-        *,
-        name: str | None = None,
-        concurrency: int = 1,
-        sink: Iterable[Sink] = (),
-        on_error: ErrorPolicy | None = None,
-        isolated_partitions: bool = False,
-        use_reply_headers: bool = True,
-        **topic_options: Any,
-    ) -> Any:
-        """Make a function that takes a stream into an agent.
-
-        Args:
-            channel: the topic that it processes, or its name; without one the agent has a topic of its own,
-                `{id}-{name}`.
-            concurrency: how many instances share the stream on each worker; events of one key may then overtake
-                each other.
-            sink: where results go: agents, topics, functions.
-            on_error: what is done with an event whose body raises: `dead_letter`, `retry`, `skip` or `crash`;
-                or a function of (agent, exception) that is told.
-
-        Raises:
-            ConfigError: an agent of that name exists, or the arguments do not go together.
-        """
-        if callable(channel) and not isinstance(channel, (Topic, str)):
-            return self.agent()(channel)
-
-        def declare(function: AgentFunction) -> Agent[Any]:
-            agent_name = name or _qualified_name(function)
-            if agent_name in self.agents:
-                raise ConfigError(f"there is an agent {agent_name!r} already: give one of them a name=")
-            if isinstance(channel, Topic):
-                topic = channel
-            else:
-                own = channel is None
-                topic = self.topic(channel or f"{self.conf.id}-{agent_name}", **{"internal": own, **topic_options})
-            agent: Agent[Any] = Agent(
-                self,
-                function,
-                name=agent_name,
-                topic=topic,
-                concurrency=concurrency,
-                sink=sink,
-                on_error=on_error,
-                isolated_partitions=isolated_partitions,
-                use_reply_headers=use_reply_headers,
-            )
-            self.agents[agent_name] = agent
-            return agent
-
-        return declare
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        key_type: type[K],
-        value_type: type[V],
-        default: Callable[[], V] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[K, V]: ...
-
-    @overload
-    def Table(
-        self, name: str, *, key_type: type[K], default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
-    ) -> Table[K, V]: ...
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        value_type: type[V],
-        default: Callable[[], V] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[Any, V]: ...
-
-    @overload
-    def Table(
-        self, name: str, *, default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
-    ) -> Table[Any, V]: ...
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        key_type: Any = None,
-        value_type: Any = None,
-        default: Callable[[], Any] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[Any, Any]: ...
-
-    def Table(self, name: str, **options: Any) -> Table[Any, Any]:  # noqa: N802  the name that applications use
-        """Declare a table; see `faust_core.tables.Table` for the options.
-
-        Raises:
-            ConfigError: a table of that name exists.
-        """
-        if name in self.tables:
-            raise ConfigError(f"there is a table {name!r} already: its changelog can belong to one only")
-        table: Table[Any, Any] = Table(self, name, **options)
-        self.tables[name] = table
-        return table
-
-    def timer(
-        self, interval: float | dt.timedelta, *, on_leader: bool = False, name: str | None = None, on_error: str = "log"
-    ) -> Callable[[F], F]:
-        """Run a function (async or not, with the app or without arguments) every `interval` seconds.
-
-        The first run comes after one interval.  Runs never overlap.  One that raises is logged and the next
-        comes in time; `on_error='crash'` stops the worker instead.
-        """
-        interval_s = seconds("interval", interval)
-        if interval_s <= 0:
-            raise ConfigError(f"a timer's interval is a positive number of seconds, not {interval!r}")
-        return self._job(lambda n, f: Job(n, f, interval_s=interval_s, on_leader=on_leader, on_error=on_error), name)
-
-    def crontab(
-        self,
-        cron_format: str,
-        *,
-        timezone: dt.tzinfo | str | None = None,
-        on_leader: bool = False,
-        name: str | None = None,
-        on_error: str = "log",
-    ) -> Callable[[F], F]:
-        """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
-        cron = Cron(cron_format, timezone or self.conf.timezone)
-        return self._job(lambda n, f: Job(n, f, cron=cron, on_leader=on_leader, on_error=on_error), name)
-
-    @overload
-    def task(self, function: F, /) -> F: ...
-
-    @overload
-    def task(self, *, on_leader: bool = False, name: str | None = None, on_error: str = "log") -> Callable[[F], F]: ...
-
-    def task(
-        self,
-        function: Callable[..., Any] | None = None,
-        *,
-        on_leader: bool = False,
-        name: str | None = None,
-        on_error: str = "log",
-    ) -> Any:
-        """Run a function once the worker has restored its tables; one that raises is started again, with back-off."""
-        declare = self._job(lambda n, f: Job(n, f, on_leader=on_leader, on_error=on_error), name)
-        return declare if function is None else declare(function)
-
-    def _job(self, make: Callable[[str, Callable[..., Any]], Job], name: str | None) -> Callable[[F], F]:
-        def declare(function: F) -> F:
-            job = make(name or _qualified_name(function), function)
-            if job.on_error not in {"log", "crash"}:
-                raise ConfigError(f"{job.name}: on_error={job.on_error!r} is neither 'log' nor 'crash'")
-            self.jobs.append(job)
-            if self._worker is not None:
-                self._worker.start_job(job)
-            return function
-
-        return declare
-
-    @property
-    def on_started(self) -> Signal:
-        return self.signals.on_started
-
-    @property
-    def on_before_shutdown(self) -> Signal:
-        return self.signals.on_before_shutdown
-
-    @property
-    def on_partitions_revoked(self) -> Signal:
-        return self.signals.on_partitions_revoked
-
-    @property
-    def on_partitions_assigned(self) -> Signal:
-        return self.signals.on_partitions_assigned
-
-    @property
-    def on_rebalance_complete(self) -> Signal:
-        return self.signals.on_rebalance_complete
-
-    @overload
-    def stream(self, channel: Topic[Any, V]) -> Stream[V]: ...
-
-    @overload
-    def stream(self, channel: str) -> Stream[Any]: ...
-
-    def stream(self, channel: Topic[Any, Any] | str) -> Stream[Any]:
-        """Return a stream of a topic, to be iterated inside a task of the running application."""
-        topic = self.topic(channel) if isinstance(channel, str) else channel
-        return Stream(FromTopic(topic), self._runtime, owner=f"stream-{'-'.join(topic.topics)}")
+    def _application(self) -> AppProtocol:
+        return self
 
     def _runtime(self) -> StreamRuntime:
         if self._worker is None:
             raise ConfigError("a stream can be iterated only while the application runs: in an agent or in @app.task")
         return self._worker.streams
+
+    def _job_added(self, job: Job) -> None:
+        if self._worker is not None:
+            self._worker.start_job(job)
 
     # -- sending
 
@@ -466,17 +181,27 @@ class App:
         """
         if self._worker is not None:
             raise ConfigError(f"application {self.id} runs already")
+        self._tell_configured()
         await self._disconnect()
-        declarations = Declarations(tuple(self.agents.values()), dict(self.tables), tuple(self.jobs))
         backend = self.make_store_backend()
         self._transport = self.make_transport()
-        self._worker = Worker(self, declarations, self.signals, self._transport, backend, on_progress=on_progress)
+        self._worker = Worker(
+            self, self.declarations(), self.signals, self._transport, backend, on_progress=on_progress
+        )
         self.active_producer = self._worker.producer
         try:
             await self._worker.start()
         except BaseException:
             self._forget_worker()
             raise
+
+    def _tell_configured(self) -> None:
+        """The settings are final; told once."""
+        if not self._configured:
+            self._configured = True
+            self.on_before_configured.send_now(self)
+            self.on_configured.send_now(self, self.conf)
+            self.on_after_configured.send_now(self)
 
     async def stop(self) -> None:
         """Finish what is in flight, commit, leave the group.
@@ -548,15 +273,3 @@ class App:
 
     def __repr__(self) -> str:
         return f"<App: {self.id}>"
-
-
-def _qualified_name(function: Callable[..., Any]) -> str:
-    """Return `module.function`; a program run as a script has the module name of its file."""
-    module = getattr(function, "__module__", None) or type(function).__module__
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        file = getattr(main, "__file__", None)
-        module = spec.name if spec is not None else Path(file).stem if file else "__main__"
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return f"{module}.{name}".replace(".<locals>", "").replace("<", "").replace(">", "")
