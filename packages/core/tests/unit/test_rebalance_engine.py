@@ -139,6 +139,48 @@ async def test_workers_that_come_and_go_lose_nothing(lab, counting, counting_app
     assert counting.outputs == counting.expected_outputs
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_to_workers_exactly_once_is_exact(lab, counting, counting_app, eventually, seed):
+    """Workers join, leave, crash, lose their sessions and have their transactions aborted."""
+    rng = random.Random(seed)
+    options = {
+        "processing_guarantee": "exactly_once",
+        "topic_partitions": 6,
+        "table_standby_replicas": rng.randrange(3),
+        "group": seed % 2 == 1,
+        "pause_s": rng.choice([0, 0.002]),
+        **TIMES,
+    }
+    running = []
+    for step in range(14):
+        what = rng.random()
+        if not running or (len(running) < 3 and what < 0.45):
+            app = counting_app(f"w{step}", **options)
+            await app.start()
+            running.append(app)
+        elif what < 0.75 and len(running) > 1:
+            app = running.pop(rng.randrange(len(running)))
+            if what < 0.6:
+                await app.stop()
+            else:
+                lab.crash(app)
+                await lab.crashed(app)
+        elif what < 0.85:
+            lab.broker.end_session(rng.choice(running).conf.broker_client_id)
+        else:
+            lab.broker.faults.abort_transactions(1)
+        for _ in range(rng.randrange(1, 6)):
+            counting.put(rng.randrange(1, 30))
+            await asyncio.sleep(0.003)
+    await eventually(counting.all_committed)
+    if options["group"]:
+        await eventually(lambda: counting.all_committed("count-in-key-repartition"))
+    for app in running:
+        await app.stop()
+    assert counting.counts == counting.expected
+    assert counting.outputs == counting.expected_outputs
+
+
 async def test_applications_are_told_what_they_get_and_lose(lab, eventually):
     told = {"w1": [], "w2": []}
     apps = {}

@@ -52,7 +52,7 @@ async def test_a_client_can_ask_an_application_that_runs_elsewhere(doubler):
 async def test_no_answer_in_time_is_a_timeout_that_says_what_to_look_at(doubler):
     app, double = doubler()
     async with app:
-        with pytest.raises(TimeoutError, match="agent double has not answered within 0.05 s"):
+        with pytest.raises(TimeoutError, match=r"agent double has not answered within 0.05 s"):
             await double.ask(0, timeout=0.05)
         assert await double.ask(1, timeout=5) == 2
 
@@ -126,7 +126,7 @@ async def test_something_else_on_the_reply_topic_is_ignored(lab, doubler, caplog
 
 async def test_asking_needs_a_connection(doubler):
     _, double = doubler()
-    with pytest.raises(ConfigError, match="await app.start_client"):
+    with pytest.raises(ConfigError, match=r"await app\.start_client"):
         await double.ask(1, timeout=1)
 
 

@@ -201,9 +201,15 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
         await self._events.settled(generation, member_id, partitions, bytes(share.user_data or b""))
 
     def reset_generation(self) -> None:
+        kept = None
         if self._is_member and self._loss is None and not self._closing.done():
             self._loss = f"member {self.member_id} is no longer part of group {self.group_id}"
+            kept = self.member_id
         super().reset_generation()
+        if kept is not None and self._group_instance_id is not None:
+            # Joining without an id would replace whoever has our instance id now, who would then replace us, and
+            # so on.  With the old id the broker fences us there; where nobody has it, it says that it is unknown.
+            self.member_id = kept
 
     async def _push_error_to_user(self, exc: BaseException) -> Any:
         """Say so and try again; aiokafka would wait until somebody asks."""

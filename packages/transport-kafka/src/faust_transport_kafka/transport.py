@@ -68,8 +68,8 @@ class KafkaTransport:
         # librdkafka wants a group although it never joins; the worker's own is one that it may use.
         return self._keep(KafkaConsumer(self._config, name, self._group_id))
 
-    def producer(self) -> Producer:
-        return self._keep(KafkaProducer(self._config, f"{self._config.context.client_id}-producer"))
+    def producer(self, *, reports: bool = False) -> Producer:
+        return self._keep(KafkaProducer(self._config, f"{self._config.context.client_id}-producer", reports=reports))
 
     def transactional_producer(self, transactional_id: str, /) -> TransactionalProducer:
         return self._keep(KafkaTransactionalProducer(self._config, transactional_id))
@@ -111,7 +111,7 @@ class AioKafkaTransport(KafkaTransport):
     def consumer(self, *, name: str) -> Consumer:
         return self._keep(AioConsumer(self._config, name))
 
-    def producer(self) -> Producer:
+    def producer(self, *, reports: bool = False) -> Producer:  # noqa: ARG002  it reports always
         return self._keep(AioProducer(self._config, f"{self._config.context.client_id}-producer"))
 
     def transactional_producer(self, transactional_id: str, /) -> TransactionalProducer:

@@ -35,6 +35,8 @@ class Fetcher:
         self._tasks: dict[TopicPartition, Task] = {}
         self._full_since: dict[TopicPartition, float] = {}
         self._paused: set[TopicPartition] = set()
+        #: where partitions were sent back to while a poll was under way
+        self._moved: dict[TopicPartition, int] = {}
         self._room = asyncio.Event()
         self.records = 0
 
@@ -68,13 +70,15 @@ class Fetcher:
 
     async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
         """Forget what is queued and read again from `positions`."""
+        await self._consumer.assign(positions)
+        # What a poll that is under way brings may be of the old position.
+        self._moved |= positions
         for tp, position in positions.items():
             for subscription in self._subscribers.get(tp.topic, ()):
                 queue = subscription.queue(tp)
                 if queue is not None:
                     queue.clear(position)
         self._forget(positions)
-        await self._consumer.assign(positions)
         self._consumer.resume(list(positions))
 
     async def stop(self, task: Task) -> None:
@@ -133,14 +137,22 @@ class Fetcher:
                 continue
             if not await self._has_room():
                 continue
+            self._moved.clear()
+            again: dict[TopicPartition, int] = {}
             for batch in await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S):
                 tp = batch.tp
+                if tp in self._moved:
+                    again[tp] = self._moved[tp]
+                    continue
                 self.records += len(batch)
                 if tp in self._tasks:
                     for subscription in self._subscribers[tp.topic]:
                         subscription.deliver(tp, batch)
                     if self._queued(tp) >= self._max_queued:
                         self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+            again = {tp: position for tp, position in again.items() if tp in self._tasks}
+            if again:
+                await self._consumer.assign(again)
 
     def _queued(self, tp: TopicPartition) -> int:
         return max(

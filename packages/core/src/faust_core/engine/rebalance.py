@@ -129,7 +129,8 @@ class Rebalancer:
         try:
             await self._assigned(assignment)
         except Exception as exc:  # noqa: BLE001  it stops the worker: a membership would only log it
-            self._fail(exc)
+            if not self._closing:
+                self._fail(exc)
 
     async def _assigned(self, assignment: Assignment) -> None:
         plan = self._plan_of(assignment)

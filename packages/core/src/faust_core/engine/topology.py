@@ -80,8 +80,8 @@ def table_partitions(
         have = ", ".join(f"{name} has {n}" for name, n in sorted(topics.items()))
         raise PartitionsMismatch(
             f"the changelog topic of table {table!r} exists with {changelog} partitions, and no topic that is read "
-            f"here has as many ({have}): was a topic made anew with another number? Make it as it was, or reset the table "
-            "(faust reset) and let it be counted anew"
+            f"here has as many ({have}): was a topic made anew with another number? Make it as it was, or reset the "
+            "table (faust reset) and let it be counted anew"
         )
     known = declared or changelog
     if known is not None:

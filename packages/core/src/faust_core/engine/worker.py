@@ -110,7 +110,7 @@ class Worker:
         if conf.exactly_once:
             self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
         else:
-            self.outgoing = AtLeastOnce(transport.producer(), self.membership)
+            self.outgoing = AtLeastOnce(transport.producer(reports=bool(self._declarations.tables)), self.membership)
         self.tasks = WorkerTasks(
             self.app,
             conf,
@@ -414,21 +414,22 @@ class Worker:
 
     async def _rewind(self, delay_s: float = 0.0) -> None:
         """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`."""
-        tasks = self.rebalancer.running()
-        for task in tasks:
-            task.halted = True
         async with self._resetting:
             # Before the next transaction begins, or what they still send would be part of it.
             await self.streams.cancel()
             await self.outgoing.abort()
+            # Tasks that have come to run meanwhile have lost what they sent, too.
+            tasks = self.rebalancer.running()
             for task in tasks:
+                task.halted = True
                 for table in task.tables.values():
                     table.discard()
             for task in tasks:
+                positions = await self.tasks.positions(task)
                 if not task.closed:
-                    await self.fetcher.rewind(await self.tasks.positions(task))
-        await asyncio.sleep(delay_s)
-        self.streams.restart()
+                    await self.fetcher.rewind(positions)
+            await asyncio.sleep(delay_s)
+            self.streams.restart()
         for task in tasks:
             task.halted = task.closed
         for subscription in self.fetcher.subscriptions():
@@ -438,10 +439,7 @@ class Worker:
         """All tasks were lost; what was done since the last commit is void."""
         if self.conf.exactly_once:
             self.outgoing.void()  # before anything else: a commit without tasks has no offset to be fenced by
-            async with self._resetting:
-                await self.streams.cancel()
-                await self.outgoing.abort()
-                self.streams.restart()
+            await self._rewind()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

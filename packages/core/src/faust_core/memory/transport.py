@@ -51,7 +51,7 @@ class MemoryTransport:
         self._parts.append(consumer)
         return consumer
 
-    def producer(self) -> MemoryProducer:
+    def producer(self, *, reports: bool = False) -> MemoryProducer:  # noqa: ARG002  it costs nothing here
         self._check_open()
         producer = MemoryProducer(self._broker, self._context)
         self._parts.append(producer)
