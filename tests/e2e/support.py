@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from os import environ
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -167,7 +168,16 @@ class Application:
             "PYTHONUNBUFFERED": "1",
             **env,
         }
-        command = [sys.executable, "-m", "faust", "-A", f"tests.e2e.apps.{self.program}", "worker", "-l", "info"]
+        command = [
+            sys.executable,
+            "-m",
+            "faust",
+            "-A",
+            f"tests.e2e.apps.{self.program}",
+            "worker",
+            "-l",
+            environ.get("E2E_LOG_LEVEL", "info"),
+        ]
         worker = Worker(
             f"{name}-{number}" if number > 1 else name,
             [*command, "--without-web"],

@@ -50,7 +50,7 @@ def test_adding_and_removing_workers_never_leaves_a_partition_alone_or_with_two_
         print("owners:", owners)
         for partition, names in owners.items():
             assert len(names) <= 8, f"partition {partition} changed hands too often, or had two owners: {names}"
-        assert max(gaps.values()) < 3.0, f"a partition was without owner: {gaps}"
+        assert max(gaps.values()) < 5.0, f"a partition was without owner: {gaps}"
         steady = [r for r in rows if steady_since <= r[2].timestamp_s <= steady_until]
         for partition in range(partitions):
             if len({worker for _, worker, r in steady if r.partition == partition}) == 1:

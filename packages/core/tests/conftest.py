@@ -13,7 +13,7 @@ import pytest
 from faust_core import App
 from faust_core.memory import Broker
 from faust_core.records import ConsumerRecord
-from faust_core.tables import hashable
+from faust_core.table_partition import hashable
 
 
 class CrashError(Exception):

@@ -46,6 +46,10 @@ def setting(name: str, default: str = "") -> str:
 
 def make_app(**options: Any) -> faust.App:
     """Make the application under the name of the test; what else the test sets comes by Faust's own variables."""
+    if debug := setting(
+        "PRODUCER_DEBUG"
+    ):  # librdkafka's contexts, such as eos,broker: for looking at a failure by hand
+        options["producer_options"] = {"debug": debug}
     app = faust.App(setting("APP"), **options)
 
     @app.on_started.connect

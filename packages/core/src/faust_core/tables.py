@@ -1,9 +1,4 @@
-"""Tables: sharded dicts whose every change is also a record in a changelog topic.
-
-A table partition is three layers over a store: `dirty` (changed since the last checkpoint), `staged` (in
-the checkpoint that is under way), a bounded cache of decoded values, then the bytes in the store.
-A key that changes fifty times between two checkpoints is encoded, logged and stored once.
-"""
+"""Tables: sharded dicts whose every change is also a record in a changelog topic."""
 
 from __future__ import annotations
 
@@ -12,201 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core._context import current_claim
-from faust_core.codecs import decoder_of, encoder_of
-from faust_core.errors import ConfigError, DecodeError, EncodeError, FencedError, NoCurrentEvent, PartitionsMismatch
-from faust_core.protocols.store import Change, Store
+from faust_core.errors import ConfigError, FencedError, NoCurrentEvent, PartitionsMismatch
+from faust_core.protocols.store import Store
 from faust_core.protocols.transport import TopicSpec
 from faust_core.records import TopicPartition
-from faust_core.registry import codec as find_codec
+from faust_core.table_partition import DELETED, MISSING, TableCodec, TablePartition, WindowedCodec
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
     from faust_core.windows import Window, WindowedTable
 
-__all__ = ["Table", "TableOptions", "TablePartition"]
+__all__ = ["Table", "TableOptions"]
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-DELETED: Any = object()
-MISSING: Any = object()
-
-
-class TableCodec:
-    """How a table's keys and values stand in its changelog and its store."""
-
-    __slots__ = (
-        "_decode_key",
-        "_decode_value",
-        "_encode_errors",
-        "_key_errors",
-        "_name",
-        "_value_errors",
-        "_write_key",
-        "_write_value",
-    )
-
-    def __init__(self, name: str, key: tuple[str, Any], value: tuple[str, Any]) -> None:
-        key_codec, value_codec = find_codec(*key), find_codec(*value)
-        self._name = name
-        self._decode_key, self._key_errors = decoder_of(key_codec)
-        self._decode_value, self._value_errors = decoder_of(value_codec)
-        self._write_key, key_errors = encoder_of(key_codec)
-        self._write_value, value_errors = encoder_of(value_codec)
-        self._encode_errors = (*key_errors, *value_errors)
-
-    def encode_key(self, key: Any) -> bytes:
-        try:
-            return self._write_key(key)
-        except self._encode_errors as exc:
-            raise EncodeError(f"table {self._name!r} cannot write the key {key!r}: {exc}") from exc
-
-    def encode_value(self, value: Any) -> bytes:
-        try:
-            return self._write_value(value)
-        except self._encode_errors as exc:
-            raise EncodeError(f"table {self._name!r} cannot write a {type(value).__name__}: {exc}") from exc
-
-    def decode_key(self, data: bytes) -> Any:
-        try:
-            return hashable(self._decode_key(data))
-        except self._key_errors as exc:
-            raise DecodeError(f"table {self._name!r} holds a key that is not what key_type says: {exc}") from exc
-
-    def decode_value(self, data: bytes) -> Any:
-        try:
-            return self._decode_value(data)
-        except self._value_errors as exc:
-            raise DecodeError(f"table {self._name!r} holds a value that is not what value_type says: {exc}") from exc
-
-
-def hashable(key: Any) -> Any:
-    """Return a decoded key as a dict takes it: JSON has lists where keys had tuples."""
-    return tuple(hashable(part) for part in key) if isinstance(key, list) else key
-
-
-class TablePartition:
-    """One partition of a table on the worker that owns it.  The event loop's thread alone calls it."""
-
-    __slots__ = (
-        "_cache_size",
-        "_closed",
-        "_old",
-        "_young",
-        "changelog",
-        "codec",
-        "dirty",
-        "epoch",
-        "staged",
-        "store",
-        "table",
-    )
-
-    def __init__(
-        self, table: Table[Any, Any], store: Store, codec: TableCodec, changelog: TopicPartition, cache_size: int
-    ) -> None:
-        self.table = table
-        self.store = store
-        self.codec = codec
-        self.changelog = changelog
-        self.dirty: dict[Any, Any] = {}
-        self.staged: dict[Any, Any] = {}
-        #: counts how often changes were forgotten: what was derived from them is out of date
-        self.epoch = 0
-        # Two generations: when the young one is full it becomes the old one.  Bounded, and no bookkeeping per read.
-        self._young: dict[Any, Any] = {}
-        self._old: dict[Any, Any] = {}
-        self._cache_size = max(1, cache_size // 2)
-        self._closed = False
-
-    def get(self, key: Any) -> Any:
-        """Return the value of `key`, or `MISSING`."""
-        value = self.dirty.get(key, MISSING)
-        if value is MISSING:
-            value = self.settled(key)
-        return MISSING if value is DELETED else value
-
-    def settled(self, key: Any) -> Any:
-        """Look below the uncommitted changes."""
-        for layer in (self.staged, self._young):
-            value = layer.get(key, MISSING)
-            if value is not MISSING:
-                return value
-        value = self._old.get(key, MISSING)
-        if value is MISSING:
-            data = self.store.get(self.codec.encode_key(key))
-            if data is None:
-                return MISSING
-            value = self.codec.decode_value(data)
-        self._remember(key, value)
-        return value
-
-    def _remember(self, key: Any, value: Any) -> None:
-        self._young[key] = value
-        if len(self._young) >= self._cache_size:
-            self._old = self._young
-            self._young = {}
-
-    def items(self) -> Iterator[tuple[Any, Any]]:
-        """Yield decoded keys and values, uncommitted changes included, in no particular order."""
-        over = {**self.staged, **self.dirty}
-        for key_bytes, value_bytes in self.store.scan():
-            key = self.codec.decode_key(key_bytes)
-            if key not in over:
-                yield key, self.codec.decode_value(value_bytes)
-        for key, value in over.items():
-            if value is not DELETED:
-                yield key, value
-
-    # -- the checkpoint's side
-
-    def stage(self) -> list[Change]:
-        """Move the uncommitted changes into the checkpoint, and return them as bytes."""
-        if self.dirty:
-            self.staged = {**self.staged, **self.dirty} if self.staged else self.dirty
-            self.dirty = {}
-        encode_key, encode_value = self.codec.encode_key, self.codec.encode_value
-        return [
-            (encode_key(key), None if value is DELETED else encode_value(value)) for key, value in self.staged.items()
-        ]
-
-    def unstage(self) -> None:
-        """The checkpoint did not come about: its changes are uncommitted again."""
-        if self.staged:
-            self.staged.update(self.dirty)
-            self.dirty = self.staged
-            self.staged = {}
-
-    def settle(self) -> None:
-        """The checkpoint's changes are in the store."""
-        staged, self.staged = self.staged, {}
-        if len(staged) > self._cache_size:
-            self._young, self._old = {}, {}
-            return
-        for key, value in staged.items():
-            self._old.pop(key, None)
-            if value is DELETED:
-                self._young.pop(key, None)
-            else:
-                self._young[key] = value
-        if len(self._young) >= self._cache_size:
-            self._old, self._young = self._young, {}
-
-    def discard(self) -> None:
-        """Forget what is not committed."""
-        self.epoch += 1
-        self.dirty = {}
-        self.staged = {}
-
-    def forget_cache(self) -> None:
-        self._young, self._old = {}, {}
-
-    def close(self) -> None:
-        self.discard()
-        self.forget_cache()
-        if not self._closed:
-            self._closed = True
-            self.store.close()
 
 
 class TableOptions(TypedDict, total=False):
@@ -257,7 +71,7 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         self.help = help or ""
         self.options = dict(options or {})
         self.extra_topic_configs = dict(extra_topic_configs or {})
-        self.window = window
+        self.window: Window | None = None
         self._on_recover: list[Callable[[], Any]] = [on_recover] if on_recover else []
         self._parts: dict[int, TablePartition] = {}
         self._codec_spec = (
@@ -265,6 +79,9 @@ class Table(MutableMapping[K, V], Generic[K, V]):
             (value_serializer or getattr(value_type, "__faust_serializer__", None) or "json", value_type),
         )
         self.codec = TableCodec(name, *self._codec_spec)
+        self._opened = False
+        if window is not None:
+            self._split_by(window)
         if not name or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
             raise ConfigError(
                 f"table name {name!r}: letters, digits, '.', '_' and '-', as it is part of a topic's name"
@@ -285,6 +102,7 @@ class Table(MutableMapping[K, V], Generic[K, V]):
     # -- the engine's side
 
     def open_partition(self, partition: int, store: Store, cache_size: int) -> TablePartition:
+        self._opened = True
         return TablePartition(self, store, self.codec, TopicPartition(self.changelog_topic_name, partition), cache_size)
 
     def attach(self, partition: int, part: TablePartition) -> None:
@@ -447,10 +265,27 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         return self.using_window(HoppingWindow(size, step, expires), key_index=key_index)
 
     def using_window(self, window: Window, *, key_index: bool = False) -> WindowedTable[K, V]:  # noqa: ARG002  the index is always kept
+        """Return this table split by `window`.
+
+        Raises:
+            ConfigError: it is split by another window already, is in use, or has keys that are not written as JSON.
+        """
         from faust_core.windows import WindowedTable  # noqa: PLC0415
 
-        self.window = window
+        self._split_by(window)
         return WindowedTable(self, window)
+
+    def _split_by(self, window: Window) -> None:
+        if self.window == window:
+            return
+        if self.window is not None:
+            raise ConfigError(
+                f"table {self.name!r} is split by {self.window} already: declare another table for {window}"
+            )
+        if self._opened:
+            raise ConfigError(f"table {self.name!r} is in use: say its window where it is declared")
+        self.codec = WindowedCodec(self.name, *self._codec_spec)
+        self.window = window
 
     def __hash__(self) -> int:
         return id(self)

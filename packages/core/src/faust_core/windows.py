@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import Any, Generic, TypeVar
 
 from faust_core._context import current_claim
 from faust_core.errors import ConfigError, NoCurrentEvent
+from faust_core.table_partition import DELETED, MISSING, TablePartition
 from faust_core.tables import Table
 
 __all__ = ["HoppingWindow", "TumblingWindow", "Window", "WindowRange", "WindowSet", "WindowedTable"]
@@ -21,51 +24,89 @@ __all__ = ["HoppingWindow", "TumblingWindow", "Window", "WindowRange", "WindowSe
 K = TypeVar("K")
 V = TypeVar("V")
 
+#: start and end, epoch seconds.  A time just before the next window is in its window, although `end` is before it.
 WindowRange = tuple[float, float]
 
+END_GAP_S = 0.1
 
-def _seconds(name: str, value: float | dt.timedelta) -> float:
+
+def _microseconds(name: str, value: float | dt.timedelta) -> int:
     seconds = value.total_seconds() if isinstance(value, dt.timedelta) else float(value)
-    if not math.isfinite(seconds) or seconds <= 0:
+    if not math.isfinite(seconds) or seconds < 1e-6:
         raise ConfigError(f"{name} of a window is a positive number of seconds or a timedelta, not {value!r}")
-    return seconds
+    return round(seconds * 1_000_000)
 
 
 class HoppingWindow:
-    """Windows of `size` that begin every `step`.
+    """Windows of `size` that begin every `step`, at multiples of it since the epoch.
 
     Attributes:
-        size, step, expires: seconds; `expires` None keeps windows for ever.
+        size, step, expires: seconds, to the microsecond; `expires` None keeps windows for ever.
     """
 
     def __init__(
         self, size: float | dt.timedelta, step: float | dt.timedelta, expires: float | dt.timedelta | None = None
     ) -> None:
-        self.size = _seconds("size", size)
-        self.step = _seconds("step", step)
-        self.expires = None if expires is None else _seconds("expires", expires)
-        if self.step > self.size:
+        self._size_us = _microseconds("size", size)
+        self._step_us = _microseconds("step", step)
+        self.size = self._size_us / 1_000_000
+        self.step = self._step_us / 1_000_000
+        self.expires = None if expires is None else _microseconds("expires", expires) / 1_000_000
+        if self._step_us > self._size_us:
             raise ConfigError(f"step {step!r} over size {size!r} would leave times that belong to no window")
 
     def ranges(self, timestamp: float) -> list[WindowRange]:
         """Return the windows that `timestamp` (epoch seconds) belongs to, earliest first."""
-        last = math.floor(timestamp / self.step) * self.step
-        count = math.ceil((self.size - (timestamp - last)) / self.step)
-        return [self._range(last - i * self.step) for i in range(count - 1, -1, -1)]
+        first, last = self._ended(timestamp) + 1, self._begun(timestamp)
+        return [self._range(index) for index in range(first, last + 1)]
 
     def current(self, timestamp: float) -> WindowRange:
         """Return the latest window that `timestamp` belongs to."""
-        return self._range(math.floor(timestamp / self.step) * self.step)
+        return self._range(self._begun(timestamp))
 
     def earliest(self, timestamp: float) -> WindowRange:
-        return self.ranges(timestamp)[0]
+        """Return the earliest window that `timestamp` belongs to."""
+        return self._range(self._ended(timestamp) + 1)
 
-    def _range(self, start: float) -> WindowRange:
-        return start, start + self.size - 0.1
+    def span(self, timestamp: float) -> tuple[float, float]:
+        """Return from when until (but not at) when times have the same `ranges` as `timestamp`."""
+        ended, begun = self._ended(timestamp), self._begun(timestamp)
+        since = max(self._time(begun), self._time(ended, self._size_us))
+        until = min(self._time(begun + 1), self._time(ended + 1, self._size_us))
+        return since, until
+
+    def _time(self, index: int, offset_us: int = 0) -> float:
+        """Return the start of a window, or the time so long after it, as the float that is nearest."""
+        return (index * self._step_us + offset_us) / 1_000_000
+
+    def _begun(self, timestamp: float, offset_us: int = 0) -> int:
+        """Return the index of the last window that had begun (with an offset: had lasted for it) at `timestamp`."""
+        index = math.floor((timestamp - offset_us / 1_000_000) / self.step)
+        # Floats divide inexactly: 0.3 is in the window that begins at 0.3, though 0.3 / 0.1 is less than 3.
+        if self._time(index, offset_us) > timestamp:
+            return index - 1
+        return index + 1 if self._time(index + 1, offset_us) <= timestamp else index
+
+    def _ended(self, timestamp: float) -> int:
+        """Return the index of the last window that was over at `timestamp`."""
+        return self._begun(timestamp, self._size_us)
+
+    def _range(self, index: int) -> WindowRange:
+        start = self._time(index)
+        return start, start + self.size - END_GAP_S
 
     def stale(self, end: float, stream_time: float) -> bool:
-        """Whether a window that ended at `end` is past its expiry."""
-        return self.expires is not None and end + self.expires < stream_time
+        """Whether a window whose range ends with `end` is past its expiry."""
+        return self.expires is not None and end + END_GAP_S + self.expires < stream_time
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HoppingWindow) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def _values(self) -> tuple[float, float, float | None]:
+        return self.size, self.step, self.expires
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, step={self.step}, expires={self.expires})"
@@ -84,20 +125,16 @@ Window = HoppingWindow
 class WindowedTable(Generic[K, V]):
     """A table split by windows: `table[key]` is the `WindowSet` of a key.
 
-    Windows past `expires` are deleted, in the changelog too, while later events of their partition arrive.
+    Windows past `expires` are deleted, in the changelog too, when a later time of their partition is written.
     """
 
-    def __init__(
-        self,
-        table: Table[Any, V],
-        window: Window,
-        timestamp_of: Callable[[], float] | None = None,
-        expiry: _Expiry | None = None,
-    ) -> None:
+    def __init__(self, table: Table[Any, V], window: Window, timestamp_of: Callable[[], float] | None = None) -> None:
         self.table = table
         self.window = window
         self._timestamp_of = timestamp_of or _event_time
-        self._expiry = expiry or _Expiry(table, window)
+        # The windows of the last time that was written, and from when until when they are the same.
+        self._ranges: list[WindowRange] = []
+        self._since = self._until = math.inf
 
     @property
     def name(self) -> str:
@@ -105,11 +142,11 @@ class WindowedTable(Generic[K, V]):
 
     def relative_to_now(self) -> WindowedTable[K, V]:
         """Let `value()` and the operators mean the wall clock's window."""
-        return WindowedTable(self.table, self.window, time.time, self._expiry)
+        return WindowedTable(self.table, self.window, time.time)
 
     def relative_to_stream(self) -> WindowedTable[K, V]:
         """Let them mean the window of the event's record; the default."""
-        return WindowedTable(self.table, self.window, _event_time, self._expiry)
+        return WindowedTable(self.table, self.window, _event_time)
 
     def relative_to_field(self, field: Any) -> WindowedTable[K, V]:
         """Let them mean the window of a field of the event's value: a datetime or epoch seconds."""
@@ -127,7 +164,7 @@ class WindowedTable(Generic[K, V]):
                 return dt.datetime.fromisoformat(value).timestamp()
             return float(value)
 
-        return WindowedTable(self.table, self.window, timestamp, self._expiry)
+        return WindowedTable(self.table, self.window, timestamp)
 
     def timestamp(self) -> float:
         """Return the time that windows are relative to, epoch seconds."""
@@ -146,19 +183,45 @@ class WindowedTable(Generic[K, V]):
 
     def set(self, key: K, value: V) -> None:
         """Set a key's value in every window of the present time."""
-        for window in self.window.ranges(self.timestamp()):
-            self.table[(key, window)] = value
-            self._expiry.note(key, window)
-        self._expiry.advance()
+        part, expiry, windows = self._enter()
+        for window in windows:
+            if expiry is not None:
+                expiry.note(key, window)
+            part.dirty[(key, window)] = value
 
-    def apply(self, key: K, operation: Callable[[V], V]) -> None:
-        """Change a key's value in every window of the present time."""
-        table = self.table
-        for window in self.window.ranges(self.timestamp()):
+    def change(self, key: K, operation: Callable[[V, Any], V], operand: Any) -> None:
+        """Set a key's value to `operation(value, operand)` in every window of the present time."""
+        part, expiry, windows = self._enter()
+        dirty = part.dirty
+        for window in windows:
             at = (key, window)
-            table[at] = operation(table[at])
-            self._expiry.note(key, window)
-        self._expiry.advance()
+            value = dirty.get(at, MISSING)
+            # What is in `dirty` is known to the expiry, and most often it is there.
+            if value is MISSING or value is DELETED:
+                value = part.get(at)
+                if value is MISSING:
+                    if self.table.default is None:
+                        raise KeyError(at)
+                    value = self.table.default()
+                if expiry is not None:
+                    expiry.note(key, window)
+            dirty[at] = operation(value, operand)
+
+    def _enter(self) -> tuple[TablePartition, _Expiry | None, list[WindowRange]]:
+        """Go to the present time, and return the windows to write to and where."""
+        timestamp = self._timestamp_of()
+        if not self._since <= timestamp < self._until:
+            self._since, self._until = self.window.span(timestamp)
+            self._ranges = self.window.ranges(timestamp)
+        part = self.table.current_partition(change=True)
+        if self.window.expires is None:
+            return part, None, self._ranges
+        expiry: _Expiry | None = part.expiry
+        if expiry is None:
+            expiry = part.expiry = _Expiry(part, self.window)
+        if timestamp > expiry.stream_time:
+            expiry.advance(timestamp)
+        return part, expiry, self._ranges
 
     def items(self) -> Iterator[tuple[tuple[K, WindowRange], V]]:
         """Yield ((key, window), value) of all windows of this worker."""
@@ -191,79 +254,75 @@ class WindowSet(Generic[K, V]):
 
     def delta(self, seconds: float | dt.timedelta) -> V:
         """Return the value in the latest window of so many seconds before the table's time."""
-        return self._at(self._table.timestamp() - _seconds("delta", seconds))
+        ago = seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds
+        return self._at(self._table.timestamp() - ago)
 
     def apply(self, operation: Callable[[V, Any], V], value: Any) -> WindowSet[K, V]:
-        self._table.apply(self._key, lambda old: operation(old, value))
+        """Set the value to `operation(old, value)` in every window of the table's time."""
+        self._table.change(self._key, operation, value)
         return self
 
     def _at(self, timestamp: float) -> V:
         return self._table.table[(self._key, self._table.window.current(timestamp))]
 
-    def _change(self, operation: Callable[[Any], Any]) -> Any:
-        self._table.apply(self._key, operation)
-        return self
-
     def __iadd__(self, other: Any) -> WindowSet[K, V]:
-        return self._change(lambda value: value + other)  # type: ignore[no-any-return]  # it is self
+        return self.apply(operator.add, other)
 
     def __isub__(self, other: Any) -> WindowSet[K, V]:
-        return self._change(lambda value: value - other)  # type: ignore[no-any-return]  # it is self
+        return self.apply(operator.sub, other)
 
     def __imul__(self, other: Any) -> WindowSet[K, V]:
-        return self._change(lambda value: value * other)  # type: ignore[no-any-return]  # it is self
+        return self.apply(operator.mul, other)
 
     def __itruediv__(self, other: Any) -> WindowSet[K, V]:
-        return self._change(lambda value: value / other)  # type: ignore[no-any-return]  # it is self
+        return self.apply(operator.truediv, other)
 
     def __ior__(self, other: Any) -> WindowSet[K, V]:
-        return self._change(lambda value: value | other)  # type: ignore[no-any-return]  # it is self
+        return self.apply(operator.or_, other)
 
     def __iand__(self, other: Any) -> WindowSet[K, V]:
-        return self._change(lambda value: value & other)  # type: ignore[no-any-return]  # it is self
+        return self.apply(operator.and_, other)
 
     def __repr__(self) -> str:
         return f"<WindowSet: {self._table.name}[{self._key!r}]>"
 
 
 class _Expiry:
-    """Deletes windows that are past their expiry, at a cost in proportion to what is due."""
+    """Deletes the windows of one table partition that are past their expiry, at a cost in proportion to them.
 
-    def __init__(self, table: Table[Any, Any], window: Window) -> None:
-        self._table = table
+    It begins with one look at all keys, so that what was restored expires as well, and belongs to the
+    partition: it is made anew where another worker has written to that meanwhile, or changes were taken back.
+    Memory is in proportion to the keys of the windows that have not expired.
+    """
+
+    __slots__ = ("_ends", "_keys", "_part", "_window", "stream_time")
+
+    def __init__(self, part: TablePartition, window: Window) -> None:
+        self._part = part
         self._window = window
-        # Per table partition: window → keys written in it, and the stream time.  Kept with the partition
-        # object and its epoch, so that what was restored, elsewhere or after an abort, is found by one scan.
-        self._known: dict[int, tuple[Any, dict[WindowRange, set[Any]], list[float]]] = {}
-
-    def _state(self) -> tuple[dict[WindowRange, set[Any]], list[float]]:
-        part = self._table.current_partition()
-        entry = self._known.get(part.changelog.partition)
-        epoch = (part, part.epoch)
-        if entry is None or entry[0] != epoch:
-            windows: dict[WindowRange, set[Any]] = {}
-            for (key, window), _ in part.items():  # noqa: PERF102  not a dict
-                windows.setdefault(window, set()).add(key)
-            entry = self._known[part.changelog.partition] = (epoch, windows, [0.0])
-        return entry[1], entry[2]
+        self._keys: dict[WindowRange, set[Any]] = {}
+        #: a heap of (end, window): the next one that is due is the first
+        self._ends: list[tuple[float, WindowRange]] = []
+        #: the latest time that was written
+        self.stream_time = -math.inf
+        for key, window_range in part.readable_keys():
+            self.note(key, window_range)
 
     def note(self, key: Any, window: WindowRange) -> None:
-        if self._window.expires is not None:
-            self._state()[0].setdefault(window, set()).add(key)
+        """A key is written in a window."""
+        keys = self._keys.get(window)
+        if keys is None:
+            keys = self._keys[window] = set()
+            heappush(self._ends, (window[1], window))
+        keys.add(key)
 
-    def advance(self) -> None:
-        """Move stream time to the event in hand, and delete what has expired by then."""
-        if self._window.expires is None:
-            return
-        windows, stream_time = self._state()
-        now = _event_time()
-        # Once per step is enough: what becomes due in between goes with the next one.
-        if now < stream_time[0] + self._window.step:
-            return
-        stream_time[0] = now
-        for window in [window for window in windows if self._window.stale(window[1], now)]:
-            for key in windows.pop(window):
-                self._table.pop((key, window), None)
+    def advance(self, stream_time: float) -> None:
+        """Time goes on: delete what has expired by then."""
+        self.stream_time = stream_time
+        while self._ends and self._window.stale(self._ends[0][0], stream_time):
+            _, window = heappop(self._ends)
+            for key in self._keys.pop(window):
+                self._part.dirty[(key, window)] = DELETED
 
 
 def _event_time() -> float:

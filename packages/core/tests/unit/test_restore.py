@@ -173,6 +173,7 @@ async def test_a_disk_that_is_behind_gets_the_tail_only(
     counting.put(50)
     await app.start()
     await eventually(counting.all_committed)
+    await app.commit()  # what was committed is in the stores too
     lab.crash_at(app, "committed")
     counting.put(2)
     await lab.crashed(app)

@@ -10,7 +10,7 @@ from faust_core import current_event
 from faust_core.errors import ConfigError, DecodeError, EncodeError, NoCurrentEvent, PartitionsMismatch
 from faust_core.memory.store import MemoryStore
 from faust_core.records import TopicPartition
-from faust_core.tables import DELETED, MISSING, TablePartition
+from faust_core.table_partition import DELETED, MISSING, TablePartition
 
 # -- inside an event
 

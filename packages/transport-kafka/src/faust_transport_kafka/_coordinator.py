@@ -92,6 +92,8 @@ class _Assignor:
 class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class has no annotations
     """One member of one group.  All methods on the loop that it was made on."""
 
+    member_id: str
+
     def __init__(
         self,
         client: AIOKafkaClient,
@@ -201,7 +203,7 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
         await self._events.settled(generation, member_id, partitions, bytes(share.user_data or b""))
 
     def reset_generation(self) -> None:
-        kept = None
+        kept: str | None = None
         if self._is_member and self._loss is None and not self._closing.done():
             self._loss = f"member {self.member_id} is no longer part of group {self.group_id}"
             kept = self.member_id

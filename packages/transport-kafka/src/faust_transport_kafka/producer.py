@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -117,7 +118,10 @@ class KafkaProducer:
         aim = len(self._client) * 3 // 4
         pause_s = 0.0
         while len(self._client) > aim and not self._closed:
-            self._client.poll(0)
+            try:
+                self._client.poll(0)
+            except KafkaException as exc:  # fatal: this client will never send again
+                raise translate(exc, f"producer {self._name} cannot send") from exc
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s + 0.001, LONGEST_PAUSE_S)
 
@@ -147,7 +151,12 @@ class KafkaProducer:
         while len(self._client) and (deadline is None or time.monotonic() < deadline):
             if self._refusal is not None and deadline is None:
                 raise self._taken_refusal()
-            self._client.flush(FLUSH_SLICE_S)
+            try:
+                self._client.flush(FLUSH_SLICE_S)
+            except KafkaException as exc:  # fatal: this client will never send again
+                if deadline is not None:
+                    return  # closing
+                raise translate(exc, f"producer {self._name} cannot send") from exc
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s + 0.001, LONGEST_PAUSE_S)
         if not len(self._client):
@@ -204,7 +213,8 @@ class KafkaProducer:
         return report
 
     def _serve(self) -> None:
-        self._client.poll(0)
+        with suppress(KafkaException):  # a fatal error: the next send or flush says so
+            self._client.poll(0)
         interval_s = REPORT_INTERVAL_S if self._reports_due else IDLE_INTERVAL_S
         self._timer = self._loop.call_later(interval_s, self._serve)
 

@@ -18,11 +18,11 @@ from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
 from faust_core.engine.task import Task
-from faust_core.errors import BufferFull, FencedError, StoreError
+from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreError
 from faust_core.protocols.store import Change
 from faust_core.protocols.transport import GroupMetadata
 from faust_core.records import RecordMetadata, TopicPartition
-from faust_core.tables import TablePartition
+from faust_core.table_partition import TablePartition
 
 __all__ = ["Checkpointer"]
 
@@ -123,9 +123,10 @@ class Checkpointer:
         while True:
             self._idle.clear()
             cut = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=patient)}
+            tasks = [task for task in tasks if not task.closed]
             waiting = [task for task in tasks if task in cut]
             if not waiting:
-                return list(tasks)
+                return tasks
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._idle.wait()
@@ -213,6 +214,9 @@ class Checkpointer:
                 await self._run_in_thread(lambda: table.store.apply(changes, changelog_offset=changelog_offset))
             except FencedError:
                 raise
+            except StoreClosed:
+                # The task was taken away meanwhile; its next owner has the changes from the changelog.
+                return
             except StoreError as exc:
                 # Everything is committed: the store may follow later, and must before the key is read from it.
                 log.error("cannot write to the store of %s, trying again: %s", table.changelog, exc)

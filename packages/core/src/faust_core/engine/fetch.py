@@ -37,6 +37,7 @@ class Fetcher:
         self._paused: set[TopicPartition] = set()
         #: where partitions were sent back to while a poll was under way
         self._moved: dict[TopicPartition, int] = {}
+        self._moving = asyncio.Lock()
         self._room = asyncio.Event()
         self.records = 0
 
@@ -70,14 +71,15 @@ class Fetcher:
 
     async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
         """Forget what is queued and read again from `positions`."""
-        await self._consumer.assign(positions)
-        # What a poll that is under way brings may be of the old position.
-        self._moved |= positions
-        for tp, position in positions.items():
-            for subscription in self._subscribers.get(tp.topic, ()):
-                queue = subscription.queue(tp)
-                if queue is not None:
-                    queue.clear(position)
+        async with self._moving:
+            await self._consumer.assign(positions)
+            # What a poll that is under way brings may be of the old position.
+            self._moved |= positions
+            for tp, position in positions.items():
+                for subscription in self._subscribers.get(tp.topic, ()):
+                    queue = subscription.queue(tp)
+                    if queue is not None:
+                        queue.clear(position)
         self._forget(positions)
         self._consumer.resume(list(positions))
 
@@ -138,11 +140,11 @@ class Fetcher:
             if not await self._has_room():
                 continue
             self._moved.clear()
-            again: dict[TopicPartition, int] = {}
+            again: set[TopicPartition] = set()
             for batch in await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S):
                 tp = batch.tp
                 if tp in self._moved:
-                    again[tp] = self._moved[tp]
+                    again.add(tp)
                     continue
                 self.records += len(batch)
                 if tp in self._tasks:
@@ -150,9 +152,9 @@ class Fetcher:
                         subscription.deliver(tp, batch)
                     if self._queued(tp) >= self._max_queued:
                         self._full_since.setdefault(tp, asyncio.get_running_loop().time())
-            again = {tp: position for tp, position in again.items() if tp in self._tasks}
             if again:
-                await self._consumer.assign(again)
+                async with self._moving:
+                    await self._consumer.assign({tp: self._moved[tp] for tp in again if tp in self._tasks})
 
     def _queued(self, tp: TopicPartition) -> int:
         return max(

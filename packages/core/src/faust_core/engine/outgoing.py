@@ -142,7 +142,7 @@ class ExactlyOnce:
 
     async def start(self) -> None:
         await self._inner.begin()
-        self._sent = self._void = False
+        self._sent = False
         self._open.set()
 
     # -- Producer
@@ -191,6 +191,7 @@ class ExactlyOnce:
         self._open.clear()
         async with self._ending:
             self._open.clear()
+            self._void = False
             try:
                 await self._inner.abort()
                 await self.start()

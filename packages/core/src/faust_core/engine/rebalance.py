@@ -102,6 +102,8 @@ class Rebalancer:
         self._fail = fail
         self._prepare_timeout_s = prepare_timeout_s
         self._activations: dict[TaskId, asyncio.Task[None]] = {}
+        #: held while tasks are opened, handed over or closed
+        self._changing = asyncio.Lock()
         self._closing = False
         self._again: asyncio.Task[None] | None = None
         self.count = 0
@@ -127,7 +129,8 @@ class Rebalancer:
         if self._closing:
             return
         try:
-            await self._assigned(assignment)
+            async with self._changing:
+                await self._assigned(assignment)
         except Exception as exc:  # noqa: BLE001  it stops the worker: a membership would only log it
             if not self._closing:
                 self._fail(exc)
@@ -185,20 +188,26 @@ class Rebalancer:
 
     async def drop_all(self) -> None:
         """Close every task without committing."""
-        for activation in self._activations.values():
-            activation.cancel()
+        revoked = self.stop_all()
+        await self._host.dropped()
+        async with self._changing:
+            closed = [task for task in self.tasks.values() if task.state is TaskState.CLOSED]
+            for task in closed:
+                activation = self._activations.pop(task.id, None)
+                if activation is not None:
+                    activation.cancel()
+                    await asyncio.gather(activation, return_exceptions=True)
+                await self._host.stop_reading(task)
+                await self._forget(task)
+        await self._host.told(revoked, ())
+
+    def stop_all(self) -> list[TopicPartition]:
+        """Have no task do anything any more, at once; returns what they read.  `drop_all` follows."""
         tasks = list(self.tasks.values())
         revoked = [tp for task in tasks if task.state is TaskState.RUNNING for tp in task.inputs]
         for task in tasks:
-            task.halted = True
             task.state = TaskState.CLOSED
-        await self._host.dropped()
-        for task in tasks:
-            await self._host.stop_reading(task)
-            await self._host.close_task(task)
-            if self.tasks.get(task.id) is task:
-                del self.tasks[task.id]
-        await self._host.told(revoked, ())
+        return revoked
 
     def stop_listening(self) -> None:
         """The worker is about to leave: what the group decides no longer matters."""
@@ -213,12 +222,13 @@ class Rebalancer:
                 activation.cancel()
                 await asyncio.gather(activation, return_exceptions=True)
         await self._host.commit([task for task in lost if task.state is TaskState.RUNNING])
+        # All at once, before the next checkpoint could let them go on: what they did then would belong to nobody.
         for task in lost:
-            task.halted = True
+            standby = task.id in plan.standbys and task.state is not TaskState.CLOSED
+            task.state = TaskState.STANDBY if standby else TaskState.CLOSED
         for task in lost:
             await self._host.stop_reading(task)
-            if task.id in plan.standbys:
-                task.enter(TaskState.STANDBY)
+            if task.state is TaskState.STANDBY:
                 await self._host.warm(task)
             else:
                 await self._forget(task)

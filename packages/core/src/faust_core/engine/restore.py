@@ -17,7 +17,7 @@ from faust_core.engine.task import Task
 from faust_core.protocols.store import Change
 from faust_core.protocols.transport import Admin, Consumer
 from faust_core.records import RecordBatch, TopicPartition
-from faust_core.tables import TablePartition
+from faust_core.table_partition import TablePartition
 
 __all__ = ["Progress", "Restorer"]
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from faust_core.errors import StoreCorrupt, StoreLocked
 from faust_core.protocols.store import Store, StoreBackend
-from faust_core.tables import Table, TablePartition
+from faust_core.table_partition import TablePartition
+from faust_core.tables import Table
 
 __all__ = ["Stores"]
 

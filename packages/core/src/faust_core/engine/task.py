@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 
 from faust_core.engine.assignor import TaskId
 from faust_core.records import TopicPartition
-from faust_core.tables import TablePartition
+from faust_core.table_partition import TablePartition
 
 __all__ = ["Task", "TaskState"]
 

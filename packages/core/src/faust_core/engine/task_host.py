@@ -7,6 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from faust_core.engine.declarations import Declarations, Signals
@@ -45,7 +46,12 @@ class WorkerTasks:
         commit: Callable[[Collection[Task] | None], Awaitable[None]],
         dropped: Callable[[], Awaitable[None]],
         in_thread: Callable[[Callable[[], None]], Awaitable[None]],
+        gate: asyncio.Lock,
     ) -> None:
+        """Args:
+        gate: held during a checkpoint.  Under exactly-once a task comes to run between two of them only: what it
+            sent during one would be committed without its offsets.
+        """
         self._app = app
         self._conf = conf
         self._tables = declarations.tables
@@ -59,6 +65,7 @@ class WorkerTasks:
         self._commit = commit
         self._dropped = dropped
         self._in_thread = in_thread
+        self._gate = gate
 
     async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
         group = self._topics.group(task_id)
@@ -74,8 +81,11 @@ class WorkerTasks:
         if task.tables:
             log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
         positions = await self.positions(task)
-        task.enter(TaskState.RUNNING)
-        task.halted = False
+        async with self._gate if self._conf.exactly_once else nullcontext():
+            if task.state is TaskState.CLOSED:
+                return  # dropped meanwhile
+            task.enter(TaskState.RUNNING)
+            task.halted = False
         for table in task.tables.values():
             table.table.attach(task.partition, table)
         await self._fetcher.start(task, positions)

@@ -81,8 +81,9 @@ class Worker:
         self._committed_at = 0.0
         #: a commit that fails is followed by what it takes to go on, before the next one
         self._committing = asyncio.Lock()
-        #: held while actors are cancelled and their transaction is aborted
+        #: held during a checkpoint, and while actors are cancelled and sent back: never both
         self._resetting = asyncio.Lock()
+        self._over = False
         #: transactions that were aborted one after the other
         self._aborts = 0
         self._identity = Identity.of(self.conf)
@@ -125,6 +126,7 @@ class Worker:
             commit=self.commit,
             dropped=self._dropped,
             in_thread=self._in_thread,
+            gate=self._resetting,
         )
         self.rebalancer = Rebalancer(
             self.tasks,
@@ -214,7 +216,14 @@ class Worker:
         """Run a long-lived task; if it raises, the worker stops."""
         assert self._group is not None, "only while running"
         assert isinstance(coroutine, Coroutine)
-        task = self._group.create_task(coroutine, name=name)
+        if self._over:
+            coroutine.close()
+            raise RuntimeError("the worker is stopping")
+        try:
+            task = self._group.create_task(coroutine, name=name)
+        except RuntimeError as exc:  # the group is ending, because another task has failed
+            coroutine.close()
+            raise FencedError(f"the worker is stopping: not started: {name}") from exc
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -236,6 +245,7 @@ class Worker:
                     if self._failure is None:
                         await self._drain()
                 finally:
+                    self._over = True
                     self.rebalancer.stop_listening()
                     for task in list(self._background):
                         task.cancel()
@@ -294,7 +304,8 @@ class Worker:
         await self._signals.on_before_shutdown.send(self.app)
         try:
             async with asyncio.timeout(self.conf.shutdown_timeout):
-                await self.checkpointer.run(final=True)
+                async with self._committing, self._resetting:
+                    await self.checkpointer.run(final=True)
         except (TimeoutError, FencedError, TransactionAborted) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
@@ -390,7 +401,8 @@ class Worker:
 
     async def _commit(self, tasks: Collection[Task] | None) -> None:
         try:
-            await self.checkpointer.run(tasks)
+            async with self._resetting:
+                await self.checkpointer.run(tasks)
         except (TransactionAborted, StuckError) as exc:
             delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
             log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
@@ -409,6 +421,12 @@ class Worker:
                 await self._rewind()
             return
         log.error("fenced: the partitions of this worker belong to others: %s", error)
+        self.rebalancer.stop_all()
+        self.outgoing.void()
+        # Not here: a rebalance that is under way may be waiting for this very commit.
+        self.spawn(self._drop_and_rejoin(), "faust drop")
+
+    async def _drop_and_rejoin(self) -> None:
         await self.rebalancer.drop_all()
         self.membership.rejoin()
 
@@ -439,6 +457,7 @@ class Worker:
         """All tasks were lost; what was done since the last commit is void."""
         if self.conf.exactly_once:
             self.outgoing.void()  # before anything else: a commit without tasks has no offset to be fenced by
+            self.checkpointer.wake()
             await self._rewind()
 
 
