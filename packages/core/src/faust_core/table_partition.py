@@ -96,12 +96,15 @@ class WindowedCodec(TableCodec):
     def encode_key(self, key: Any) -> bytes:
         try:
             inner, window = key
-            written_window = _write_window(window)
+            ending = _write_window(window)
         except (TypeError, ValueError) as exc:
             raise EncodeError(
                 f"table {self._name!r} is windowed: its keys are (key, (start, end)), not {key!r}"
             ) from exc
-        return b"[%b,%b]" % (super().encode_key(inner), written_window)
+        try:
+            return b"[" + self._write_key(inner) + ending
+        except self._encode_errors as exc:
+            raise EncodeError(f"table {self._name!r} cannot write the key {inner!r}: {exc}") from exc
 
     def decode_key(self, data: bytes) -> Any:
         # The window has no list in it, so that the last one is the window, whatever the key is.
@@ -118,8 +121,9 @@ class WindowedCodec(TableCodec):
 
 @lru_cache(maxsize=1024)
 def _write_window(window: tuple[float, float]) -> bytes:
+    """Return what stands behind a key."""
     start, end = window
-    return b"[%b,%b]" % (repr(float(start)).encode(), repr(float(end)).encode())
+    return f",[{float(start)!r},{float(end)!r}]]".encode()
 
 
 @lru_cache(maxsize=1024)

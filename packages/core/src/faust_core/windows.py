@@ -135,6 +135,7 @@ class WindowedTable(Generic[K, V]):
         # The windows of the last time that was written, and from when until when they are the same.
         self._ranges: list[WindowRange] = []
         self._since = self._until = math.inf
+        self._expires = window.expires is not None
 
     @property
     def name(self) -> str:
@@ -183,45 +184,53 @@ class WindowedTable(Generic[K, V]):
 
     def set(self, key: K, value: V) -> None:
         """Set a key's value in every window of the present time."""
-        part, expiry, windows = self._enter()
-        for window in windows:
-            if expiry is not None:
-                expiry.note(key, window)
+        part = self._enter()
+        for window in self._ranges:
+            if part.expiry is not None:
+                part.expiry.note(key, window)
             part.dirty[(key, window)] = value
 
     def change(self, key: K, operation: Callable[[V, Any], V], operand: Any) -> None:
         """Set a key's value to `operation(value, operand)` in every window of the present time."""
-        part, expiry, windows = self._enter()
+        part = self._enter()
         dirty = part.dirty
-        for window in windows:
+        for window in self._ranges:
             at = (key, window)
             value = dirty.get(at, MISSING)
-            # What is in `dirty` is known to the expiry, and most often it is there.
             if value is MISSING or value is DELETED:
-                value = part.get(at)
-                if value is MISSING:
-                    if self.table.default is None:
-                        raise KeyError(at)
-                    value = self.table.default()
-                if expiry is not None:
-                    expiry.note(key, window)
+                value = self._first(part, key, window)
             dirty[at] = operation(value, operand)
 
-    def _enter(self) -> tuple[TablePartition, _Expiry | None, list[WindowRange]]:
-        """Go to the present time, and return the windows to write to and where."""
+    def _first(self, part: TablePartition, key: K, window: WindowRange) -> V:
+        """Return the value of what is not in `dirty`; all that is there is known to the expiry."""
+        if part.expiry is not None:
+            part.expiry.note(key, window)
+        value = part.get((key, window))
+        if value is not MISSING:
+            return value  # type: ignore[no-any-return]  # layers hold decoded values of V
+        if self.table.default is None:
+            raise KeyError((key, window))
+        return self.table.default()
+
+    def _enter(self) -> TablePartition:
+        """Go to the present time: its windows, what has expired by then.  Returns where to write."""
         timestamp = self._timestamp_of()
         if not self._since <= timestamp < self._until:
             self._since, self._until = self.window.span(timestamp)
             self._ranges = self.window.ranges(timestamp)
-        part = self.table.current_partition(change=True)
-        if self.window.expires is None:
-            return part, None, self._ranges
-        expiry: _Expiry | None = part.expiry
-        if expiry is None:
-            expiry = part.expiry = _Expiry(part, self.window)
-        if timestamp > expiry.stream_time:
-            expiry.advance(timestamp)
-        return part, expiry, self._ranges
+        claim = current_claim.get()
+        part: TablePartition | None = claim.task.open_tables.get(self.table.name) if claim is not None else None
+        if claim is None or part is None:
+            part = self.table.current_partition(change=True)
+        else:
+            claim.wrote = claim.index
+        if self._expires:
+            expiry = part.expiry
+            if expiry is None:
+                expiry = part.expiry = _Expiry(part, self.window)
+            if timestamp > expiry.due:
+                expiry.advance(timestamp)
+        return part
 
     def items(self) -> Iterator[tuple[tuple[K, WindowRange], V]]:
         """Yield ((key, window), value) of all windows of this worker."""
@@ -266,22 +275,28 @@ class WindowSet(Generic[K, V]):
         return self._table.table[(self._key, self._table.window.current(timestamp))]
 
     def __iadd__(self, other: Any) -> WindowSet[K, V]:
-        return self.apply(operator.add, other)
+        self._table.change(self._key, operator.add, other)
+        return self
 
     def __isub__(self, other: Any) -> WindowSet[K, V]:
-        return self.apply(operator.sub, other)
+        self._table.change(self._key, operator.sub, other)
+        return self
 
     def __imul__(self, other: Any) -> WindowSet[K, V]:
-        return self.apply(operator.mul, other)
+        self._table.change(self._key, operator.mul, other)
+        return self
 
     def __itruediv__(self, other: Any) -> WindowSet[K, V]:
-        return self.apply(operator.truediv, other)
+        self._table.change(self._key, operator.truediv, other)
+        return self
 
     def __ior__(self, other: Any) -> WindowSet[K, V]:
-        return self.apply(operator.or_, other)
+        self._table.change(self._key, operator.or_, other)
+        return self
 
     def __iand__(self, other: Any) -> WindowSet[K, V]:
-        return self.apply(operator.and_, other)
+        self._table.change(self._key, operator.and_, other)
+        return self
 
     def __repr__(self) -> str:
         return f"<WindowSet: {self._table.name}[{self._key!r}]>"
@@ -293,18 +308,21 @@ class _Expiry:
     It begins with one look at all keys, so that what was restored expires as well, and belongs to the
     partition: it is made anew where another worker has written to that meanwhile, or changes were taken back.
     Memory is in proportion to the keys of the windows that have not expired.
+
+    Attributes:
+        due: after this time there is something to delete.
     """
 
-    __slots__ = ("_ends", "_keys", "_part", "_window", "stream_time")
+    __slots__ = ("_keys", "_lasts", "_part", "_queue", "due")
 
     def __init__(self, part: TablePartition, window: Window) -> None:
+        assert window.expires is not None
         self._part = part
-        self._window = window
+        self._lasts = END_GAP_S + window.expires
         self._keys: dict[WindowRange, set[Any]] = {}
-        #: a heap of (end, window): the next one that is due is the first
-        self._ends: list[tuple[float, WindowRange]] = []
-        #: the latest time that was written
-        self.stream_time = -math.inf
+        #: a heap of (due, window)
+        self._queue: list[tuple[float, WindowRange]] = []
+        self.due = math.inf
         for key, window_range in part.readable_keys():
             self.note(key, window_range)
 
@@ -313,14 +331,15 @@ class _Expiry:
         keys = self._keys.get(window)
         if keys is None:
             keys = self._keys[window] = set()
-            heappush(self._ends, (window[1], window))
+            heappush(self._queue, (window[1] + self._lasts, window))
+            self.due = self._queue[0][0]
         keys.add(key)
 
-    def advance(self, stream_time: float) -> None:
-        """Time goes on: delete what has expired by then."""
-        self.stream_time = stream_time
-        while self._ends and self._window.stale(self._ends[0][0], stream_time):
-            _, window = heappop(self._ends)
+    def advance(self, timestamp: float) -> None:
+        """Delete what was due before `timestamp`."""
+        while self.due < timestamp:
+            _, window = heappop(self._queue)
+            self.due = self._queue[0][0] if self._queue else math.inf
             for key in self._keys.pop(window):
                 self._part.dirty[(key, window)] = DELETED
 
@@ -329,4 +348,4 @@ def _event_time() -> float:
     claim = current_claim.get()
     if claim is None:
         raise NoCurrentEvent("a window relative to the stream has no time outside of an event: use now() there")
-    return claim.timestamp_ms / 1000
+    return claim.batch.timestamps_ms[claim.index] / 1000
