@@ -95,7 +95,9 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         """Describe the changelog topic as it shall be created."""
         config = {"cleanup.policy": "compact"}
         if self.window is not None and self.window.expires is not None:
-            config = {"cleanup.policy": "compact,delete", "retention.ms": str(int(self.window.expires * 1000))}
+            # A window's first record is as old as the window, so that it must outlive that, too.
+            kept_ms = round((self.window.size + self.window.expires) * 1000)
+            config = {"cleanup.policy": "compact,delete", "retention.ms": str(kept_ms)}
         config.update({key: str(value) for key, value in self.extra_topic_configs.items()})
         return TopicSpec(self.changelog_topic_name, partitions, self.app.conf.topic_replication_factor, config)
 

@@ -175,9 +175,11 @@ class WindowedTable(Generic[K, V]):
         return WindowSet(self, key)
 
     def __setitem__(self, key: K, value: Any) -> None:
-        if isinstance(value, WindowSet):
-            return  # `table[key] += 1` has changed the windows already
-        self.set(key, value)
+        if not isinstance(value, WindowSet):
+            self.set(key, value)
+        elif value.key is not key:
+            raise TypeError(f"{self.name}[{key!r}] cannot be set to {value!r}: set it to its value()")
+        # Else it is `table[key] += 1`, which has changed the windows already.
 
     def __contains__(self, key: K) -> bool:
         return (key, self.window.current(self.timestamp())) in self.table
@@ -186,9 +188,10 @@ class WindowedTable(Generic[K, V]):
         """Set a key's value in every window of the present time."""
         part = self._enter()
         for window in self._ranges:
-            if part.expiry is not None:
-                part.expiry.note(key, window)
-            part.dirty[(key, window)] = value
+            at = (key, window)
+            if self._expires:
+                part.expiry.note(at)
+            part.dirty[at] = value
 
     def change(self, key: K, operation: Callable[[V, Any], V], operand: Any) -> None:
         """Set a key's value to `operation(value, operand)` in every window of the present time."""
@@ -198,18 +201,18 @@ class WindowedTable(Generic[K, V]):
             at = (key, window)
             value = dirty.get(at, MISSING)
             if value is MISSING or value is DELETED:
-                value = self._first(part, key, window)
+                # What is in `dirty` was noted when it came there.
+                if self._expires:
+                    part.expiry.note(at)
+                if value is MISSING:
+                    value = part.settled(at)
+                if value is MISSING or value is DELETED:
+                    value = self._default(at)
             dirty[at] = operation(value, operand)
 
-    def _first(self, part: TablePartition, key: K, window: WindowRange) -> V:
-        """Return the value of what is not in `dirty`; all that is there is known to the expiry."""
-        if part.expiry is not None:
-            part.expiry.note(key, window)
-        value = part.get((key, window))
-        if value is not MISSING:
-            return value  # type: ignore[no-any-return]  # layers hold decoded values of V
+    def _default(self, at: tuple[K, WindowRange]) -> V:
         if self.table.default is None:
-            raise KeyError((key, window))
+            raise KeyError(at)
         return self.table.default()
 
     def _enter(self) -> TablePartition:
@@ -219,6 +222,7 @@ class WindowedTable(Generic[K, V]):
             self._since, self._until = self.window.span(timestamp)
             self._ranges = self.window.ranges(timestamp)
         claim = current_claim.get()
+        # The short way, as this is done for every event; where it does not lead anywhere, the table says why.
         part: TablePartition | None = claim.task.open_tables.get(self.table.name) if claim is not None else None
         if claim is None or part is None:
             part = self.table.current_partition(change=True)
@@ -243,11 +247,11 @@ class WindowedTable(Generic[K, V]):
 class WindowSet(Generic[K, V]):
     """One key of a windowed table: a value for each window."""
 
-    __slots__ = ("_key", "_table")
+    __slots__ = ("_table", "key")
 
     def __init__(self, table: WindowedTable[K, V], key: K) -> None:
         self._table = table
-        self._key = key
+        self.key = key
 
     def value(self) -> V:
         """Return the value in the latest window of the table's time."""
@@ -268,38 +272,38 @@ class WindowSet(Generic[K, V]):
 
     def apply(self, operation: Callable[[V, Any], V], value: Any) -> WindowSet[K, V]:
         """Set the value to `operation(old, value)` in every window of the table's time."""
-        self._table.change(self._key, operation, value)
+        self._table.change(self.key, operation, value)
         return self
 
     def _at(self, timestamp: float) -> V:
-        return self._table.table[(self._key, self._table.window.current(timestamp))]
+        return self._table.table[(self.key, self._table.window.current(timestamp))]
 
     def __iadd__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self._key, operator.add, other)
+        self._table.change(self.key, operator.add, other)
         return self
 
     def __isub__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self._key, operator.sub, other)
+        self._table.change(self.key, operator.sub, other)
         return self
 
     def __imul__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self._key, operator.mul, other)
+        self._table.change(self.key, operator.mul, other)
         return self
 
     def __itruediv__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self._key, operator.truediv, other)
+        self._table.change(self.key, operator.truediv, other)
         return self
 
     def __ior__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self._key, operator.or_, other)
+        self._table.change(self.key, operator.or_, other)
         return self
 
     def __iand__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self._key, operator.and_, other)
+        self._table.change(self.key, operator.and_, other)
         return self
 
     def __repr__(self) -> str:
-        return f"<WindowSet: {self._table.name}[{self._key!r}]>"
+        return f"<WindowSet: {self._table.name}[{self.key!r}]>"
 
 
 class _Expiry:
@@ -319,29 +323,30 @@ class _Expiry:
         assert window.expires is not None
         self._part = part
         self._lasts = END_GAP_S + window.expires
-        self._keys: dict[WindowRange, set[Any]] = {}
+        self._keys: dict[WindowRange, set[tuple[Any, WindowRange]]] = {}
         #: a heap of (due, window)
         self._queue: list[tuple[float, WindowRange]] = []
         self.due = math.inf
-        for key, window_range in part.readable_keys():
-            self.note(key, window_range)
+        for at in part.readable_keys():
+            self.note(at)
 
-    def note(self, key: Any, window: WindowRange) -> None:
+    def note(self, at: tuple[Any, WindowRange]) -> None:
         """A key is written in a window."""
+        window = at[1]
         keys = self._keys.get(window)
         if keys is None:
             keys = self._keys[window] = set()
             heappush(self._queue, (window[1] + self._lasts, window))
             self.due = self._queue[0][0]
-        keys.add(key)
+        keys.add(at)
 
     def advance(self, timestamp: float) -> None:
         """Delete what was due before `timestamp`."""
         while self.due < timestamp:
             _, window = heappop(self._queue)
             self.due = self._queue[0][0] if self._queue else math.inf
-            for key in self._keys.pop(window):
-                self._part.dirty[(key, window)] = DELETED
+            for at in self._keys.pop(window):
+                self._part.dirty[at] = DELETED
 
 
 def _event_time() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import time
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faust_core.errors import ConfigError, NoCurrentEvent
+from faust_core.errors import ConfigError, DecodeError, EncodeError, NoCurrentEvent
 from faust_core.windows import HoppingWindow, TumblingWindow
 
 T0 = 1_000_000_000
@@ -42,6 +43,76 @@ def test_every_time_is_in_all_windows_that_cover_it_and_in_no_other(size, step, 
     covering = [start for start in range(-100, 10_100) if start % step == 0 and start <= timestamp < start + size]
     assert [start for start, _ in window.ranges(timestamp)] == covering
     assert window.current(timestamp)[0] == covering[-1]
+
+
+def microseconds(low, high):
+    """Times and spans as decimal numbers, of which floats are mostly not exact."""
+    return st.integers(low, high).map(lambda n: n / 1_000_000) | st.integers(low // 1000 + 1, high // 1000).map(
+        lambda n: n / 1000
+    )
+
+
+@given(microseconds(1, 50_000_000), st.integers(1, 40), microseconds(1, 10**15) | st.floats(0, 4e9))
+def test_windows_of_any_size_are_as_many_as_overlap_and_each_has_the_time(step, overlapping, timestamp):
+    size = step * overlapping
+    window = HoppingWindow(size, step)
+    starts = [start for start, _ in window.ranges(timestamp)]
+    assert len(starts) == overlapping
+    assert starts == sorted(set(starts))
+    for start in starts:
+        assert start <= timestamp < start + size + 1e-6
+    assert timestamp - starts[-1] < step + 1e-6
+    assert window.current(timestamp) == window.ranges(timestamp)[-1]
+    assert window.earliest(timestamp) == window.ranges(timestamp)[0]
+
+
+@given(microseconds(1, 50_000_000), microseconds(1, 50_000_000), microseconds(1, 10**15))
+def test_windows_of_uneven_sizes_are_the_quotient_rounded_up_or_down(size, step, timestamp):
+    size, step = max(size, step), min(size, step)
+    if size / step > 1000:
+        step = size / 1000
+    window = HoppingWindow(size, step)
+    quotient = window.size / window.step
+    count = len(window.ranges(timestamp))
+    assert math.floor(quotient - 1e-6) <= count <= math.ceil(quotient + 1e-6)
+
+
+@given(microseconds(1, 50_000_000), microseconds(1, 10**15) | st.floats(0, 4e9))
+def test_a_time_is_in_exactly_one_tumbling_window_and_the_next_one_begins_where_it_ends(size, timestamp):
+    window = TumblingWindow(size)
+    since, until = window.span(timestamp)
+    assert since <= timestamp < until
+    assert window.ranges(timestamp) == [window.current(timestamp)] == window.ranges(since)
+    assert window.current(timestamp)[0] == since
+    assert window.ranges(until) == [window.current(until)]
+    assert window.current(until)[0] == until
+    assert window.current(math.nextafter(until, 0)) == window.current(timestamp)
+
+
+@given(microseconds(1, 50_000_000), microseconds(1, 50_000_000), microseconds(1, 10**15))
+def test_a_span_is_where_the_windows_are_the_same(size, step, timestamp):
+    size, step = max(size, step), max(min(size, step), max(size, step) / 100)
+    window = HoppingWindow(size, step)
+    since, until = window.span(timestamp)
+    here = window.ranges(timestamp)
+    assert since <= timestamp < until
+    assert window.ranges(since) == here == window.ranges(math.nextafter(until, 0))
+    assert window.ranges(until) != here
+    assert window.ranges(math.nextafter(since, -1)) != here
+
+
+def test_a_fractional_step_makes_no_spurious_windows():
+    window = HoppingWindow(0.3, 0.1)
+    for n in range(1000):
+        at = T0 + n / 10
+        starts = [start for start, _ in window.ranges(at)]
+        assert starts == [T0 + (n - 2) / 10, T0 + (n - 1) / 10, at]
+
+
+def test_windows_with_the_same_figures_are_equal():
+    assert TumblingWindow(10, 20) == HoppingWindow(10, dt.timedelta(seconds=10), 20)
+    assert hash(TumblingWindow(10)) == hash(TumblingWindow(10.0))
+    assert TumblingWindow(10) not in (TumblingWindow(11), TumblingWindow(10, 20), HoppingWindow(10, 5), 10)
 
 
 @pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
@@ -119,6 +190,68 @@ async def test_keys_on_the_wire_are_the_key_and_the_window(lab, run):
     assert record.key == f'["k",[{T0}.0,{T0 + 9.9}]]'.encode()
 
 
+@pytest.mark.parametrize("key", ["k", 'a",[1', "a,[1.0,2.0]]", "ä\\", ""])
+@pytest.mark.parametrize("key_type", [None, str])
+def test_any_key_stands_in_json_with_its_window_and_is_read_back(lab, key, key_type):
+    codec = lab.app().Table("t", key_type=key_type, window=TumblingWindow(10)).codec
+    data = codec.encode_key((key, (float(T0), T0 + 9.9)))
+    assert data == json.dumps([key, [float(T0), T0 + 9.9]], separators=(",", ":"), ensure_ascii=False).encode()
+    assert codec.decode_key(data) == (key, (float(T0), T0 + 9.9))
+    spaced = json.dumps([key, [T0, T0 + 9.9]], indent=1, ensure_ascii=False).encode()
+    assert codec.decode_key(spaced) == (key, (float(T0), T0 + 9.9))
+
+
+@pytest.mark.parametrize("key", [7, 1.5, None, True, ("a", 1), ("a", ("b", (1.0, 2.0)))])
+def test_keys_of_other_types_are_read_back(lab, key):
+    codec = lab.app().Table("t", window=TumblingWindow(10)).codec
+    assert codec.decode_key(codec.encode_key((key, (0.0, 9.9)))) == (key, (0.0, 9.9))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[", b'"k"', b"[1.0,9.9]", b'["k"[1.0,9.9]]', b'["k",[1.0]]', b'["k",["a","b"]]', b'["k",[1.0,9.9]',
+             b'[7,[1.0,9.9]]', b'[{,[1.0,9.9]]']
+)  # fmt: skip
+def test_bytes_that_are_no_key_with_a_window_are_a_decode_error(lab, data):
+    codec = lab.app().Table("t", key_type=str, window=TumblingWindow(10)).codec
+    with pytest.raises(DecodeError, match="table 't'"):
+        codec.decode_key(data)
+
+
+@pytest.mark.parametrize("key", ["k", ("k",), ("k", 1), ("k", (1,)), ("k", "ab"), ("k", [1, 2])])
+def test_a_windowed_table_has_no_keys_without_a_window(lab, key):
+    codec = lab.app().Table("t", window=TumblingWindow(10)).codec
+    with pytest.raises(EncodeError, match=r"table 't' is windowed: its keys are \(key, \(start, end\)\)"):
+        codec.encode_key(key)
+    with pytest.raises(EncodeError, match="table 't' cannot write the key <object"):
+        codec.encode_key((object(), (0.0, 9.9)))
+
+
+@pytest.mark.parametrize("serializer", ["raw", "text", "json|raw", "msgpack"])
+def test_keys_with_windows_are_json_only(lab, serializer):
+    app = lab.app()
+    with pytest.raises(ConfigError, match="table 't' is windowed: its keys are written as JSON"):
+        app.Table("t", key_serializer=serializer).tumbling(10)
+    with pytest.raises(ConfigError, match="key_serializer="):
+        app.Table("u", key_serializer=serializer, window=TumblingWindow(10))
+
+
+def test_a_table_has_one_window(lab):
+    table = lab.app().Table("t", window=TumblingWindow(10))
+    assert table.tumbling(10).window == table.using_window(TumblingWindow(10)).window
+    with pytest.raises(ConfigError, match=r"table 't' is split by TumblingWindow\(size=10.0.*another table"):
+        table.hopping(10, 5)
+    assert table.window == TumblingWindow(10)
+
+
+async def test_a_table_in_use_gets_no_window(lab, run):
+    def body(table, value):
+        with pytest.raises(ConfigError, match="say its window where it is declared"):
+            table.tumbling(10)
+        return True
+
+    assert (await run(lambda t: t, body, [("a", 0)]))[0] == [True]
+
+
 async def test_all_operators_change_the_present_windows(lab, run):
     def body(table, value):
         table["n"] += 8
@@ -144,6 +277,34 @@ async def test_current_now_delta_and_value(lab, run):
 
     results, _ = await run(lambda t: t.tumbling(10), body, [(1, 0), (2, 10), (3, 20)])
     assert results == [(1, 1, 0, 0, 0), (2, 2, 1, 0, 0), (3, 3, 2, 1, 0)]
+
+
+async def test_a_key_is_not_set_to_the_windows_of_another(lab, run):
+    def body(table, value):
+        with pytest.raises(TypeError, match=r"value\(\)"):
+            table["a"] = table["b"]
+        return True
+
+    assert (await run(lambda t: t.tumbling(10), body, [("a", 0)]))[0] == [True]
+
+
+async def test_without_a_default_a_key_must_be_set_first(lab, eventually):
+    app = lab.app()
+    table = app.Table("t").tumbling(10)
+    seen = []
+
+    @app.agent("in")
+    async def agent(stream):
+        async for value in stream:
+            with pytest.raises(KeyError):
+                table["a"] += value
+            table["a"] = value
+            table["a"] += value
+            seen.append(table["a"].value())
+
+    lab.put("in", 5, timestamp_ms=T0 * 1000)
+    async with app:
+        await eventually(lambda: seen == [10])
 
 
 async def test_relative_to_now_is_the_wall_clock(lab, run):
@@ -238,11 +399,11 @@ async def test_windows_from_an_earlier_run_expire_too(lab, run):
     assert windows(lab) == {("b", 10): 1, ("c", 30): 1}
 
 
-async def test_a_table_with_expiry_has_a_changelog_with_retention(lab, run):
+async def test_a_table_with_expiry_has_a_changelog_that_outlives_its_windows(lab, run):
     await run(lambda t: t.tumbling(10, expires=3600), add, [("a", 0)])
     config = lab.broker.topics["app-t-changelog"].config
     assert config["cleanup.policy"] == "compact,delete"
-    assert config["retention.ms"] == "3600000"
+    assert config["retention.ms"] == "3610000"
 
 
 async def test_windows_of_one_table_share_their_expiry(lab, run):
@@ -275,3 +436,123 @@ async def test_a_windowed_table_survives_an_aborted_transaction(lab, eventually)
         lab.put("in", "b", timestamp_ms=(T0 + 50) * 1000)
         await eventually(lambda: lab.committed("in") >= 2)
     assert windows(lab) == {("b", 50): 1}
+
+
+async def test_keys_with_a_type_go_on_after_a_restart(lab, eventually):
+    for expected in (1, 2):
+        app = lab.app()
+        table = app.Table("t", default=int, key_type=str, value_type=int).tumbling(10, expires=100)
+        seen = []
+
+        @app.agent("in")
+        async def agent(stream, table=table, seen=seen):
+            async for value in stream:
+                seen.append(add(table, value))
+
+        lab.put("in", "a", timestamp_ms=T0 * 1000)
+        async with app:
+            await eventually(lambda seen=seen: seen)
+            await eventually(lambda expected=expected: lab.committed("in") == expected)
+        assert seen == [expected]
+    assert windows(lab) == {("a", 0): 2}
+
+
+async def test_a_key_of_another_type_in_the_changelog_is_left_alone(lab, eventually, caplog):
+    lab.broker.create_topic("app-t-changelog", 1, config={"cleanup.policy": "compact"})
+    lab.broker.append("app-t-changelog", b"1", b"7", 0)
+    app = lab.app()
+    table = app.Table("t", default=int, key_type=str).tumbling(10, expires=20)
+    seen = []
+
+    @app.agent("in")
+    async def agent(stream):
+        async for value in stream:
+            seen.append(add(table, value))
+
+    lab.put("in", "a", "a", timestamp_ms=T0 * 1000)
+    async with app:
+        await eventually(lambda: seen == [1, 2])
+    assert "1 keys of app-t-changelog" in caplog.text
+
+
+async def test_windows_expire_on_the_worker_that_takes_a_partition_over(lab, eventually):
+    def start(worker):
+        app = lab.app(worker)
+        table = app.Table("t", default=int, key_type=str).tumbling(10, expires=20)
+
+        @app.agent("in")
+        async def agent(stream):
+            async for value in stream:
+                table[value] += 1
+
+        return app
+
+    def partitions(app):
+        return len(app.worker.rebalancer.running())
+
+    def done(offset):
+        return lambda: sum(lab.committed("in", p) or 0 for p in (0, 1)) == offset
+
+    def put(value, at):
+        for partition in (0, 1):
+            lab.put("in", f"{value}{partition}", partition=partition, timestamp_ms=(T0 + at) * 1000)
+
+    lab.broker.create_topic("in", 2)
+    put("a", 0)
+    first, second = start("w1"), start("w2")
+    async with first:
+        await eventually(done(2))
+        async with second:
+            await eventually(lambda: partitions(first) == partitions(second) == 1)
+            put("b", 20)
+            await eventually(done(4))
+            assert windows(lab) == {("a0", 0): 1, ("a1", 0): 1, ("b0", 20): 1, ("b1", 20): 1}
+            put("c", 40)
+            await eventually(done(6))
+        assert windows(lab) == {("b0", 20): 1, ("b1", 20): 1, ("c0", 40): 1, ("c1", 40): 1}
+        await eventually(lambda: partitions(first) == 2)
+        put("d", 80)
+        await eventually(done(8))
+    assert windows(lab) == {("d0", 80): 1, ("d1", 80): 1}
+
+
+async def test_expiry_follows_the_time_that_the_table_is_relative_to(lab, run):
+    def body(table, value):
+        table[value["key"]] += 1
+
+    values = [({"key": key, "at": T0 + at}, 10_000) for key, at in [("a", 0), ("b", 5), ("c", 40)]]
+    await run(lambda t: t.tumbling(10, expires=20).relative_to_field("at"), body, values)
+    assert windows(lab) == {("c", 40): 1}
+
+
+async def test_a_late_event_sees_what_it_wrote_itself(lab, run):
+    results, _ = await run(
+        lambda t: t.tumbling(10, expires=20), add, [("a", 100), ("late", 0), ("late", 0), ("a", 101)]
+    )
+    assert results == [1, 1, 2, 2]
+    assert windows(lab) == {("a", 100): 2}
+
+
+async def test_expiry_looks_at_what_is_due_only(lab, run):
+    looked_at = []
+
+    def body(table, value):
+        add(table, value)
+        (part,) = table.table._parts.values()
+        looked_at.append(len(part.expiry._queue))
+
+    await run(lambda t: t.tumbling(1, expires=5), body, [("a", at) for at in range(50)])
+    assert max(looked_at) == looked_at[-1] <= 7
+
+
+async def test_a_deleted_key_that_is_written_again_expires_again(lab, run):
+    def body(table, value):
+        at = (value, table.window.current(table.timestamp()))
+        table[value] += 1
+        del table.table[at]
+        table[value] += 1
+        return table[value].value()
+
+    results, _ = await run(lambda t: t.tumbling(10, expires=20), body, [("a", 0), ("b", 60)])
+    assert results == [1, 1]
+    assert windows(lab) == {("b", 60): 1}
