@@ -216,14 +216,13 @@ class Worker:
         """Run a long-lived task; if it raises, the worker stops."""
         assert self._group is not None, "only while running"
         assert isinstance(coroutine, Coroutine)
-        if self._over:
-            coroutine.close()
-            raise RuntimeError("the worker is stopping")
         try:
+            if self._over:
+                raise RuntimeError(f"the worker is stopping, not started: {name}")
             task = self._group.create_task(coroutine, name=name)
-        except RuntimeError as exc:  # the group is ending, because another task has failed
+        except RuntimeError:  # the group itself refuses once another of its tasks has failed
             coroutine.close()
-            raise FencedError(f"the worker is stopping: not started: {name}") from exc
+            raise
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -261,7 +260,6 @@ class Worker:
 
     async def _start_up(self, watchdog: Watchdog) -> None:
         await self._transport.check()
-        await self._in_thread(lambda: None)
         self.streams.start(self._declarations.agents)
         await self.streams.opened()
         self._opened = True
