@@ -7,7 +7,7 @@ carried out.  A claim that is not finished holds the committed offset back at it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
@@ -63,6 +63,12 @@ class ClaimHolder(Protocol):
     def trim(self, claim: Claim, /) -> None: ...
 
     def leave(self, claim: Claim, /) -> None: ...
+
+    def ack(self, claim: Claim, offset: int, /) -> bool: ...
+
+    def is_open(self, claim: Claim, offset: int, /) -> bool: ...
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool: ...
 
 
 class Claim:
@@ -161,13 +167,49 @@ class Claim:
 
 
 class ClaimSource(Protocol):
-    """Hands out records to the actors that share it."""
+    """Hands out records to the actors that share it.
+
+    Attributes:
+        ended: there will be no more; only sources that are not topics end.
+        taken: how many items were taken so far.
+    """
+
+    ended: bool
+    taken: int
+
+    def partitions(self) -> Iterable[TopicPartition]:
+        """Return what it hands out now."""
+        ...
+
+    def throw(self, error: BaseException, /) -> None:
+        """Raise `error` from the next call of `claim`."""
+        ...
+
+    def close(self) -> None:
+        """Hand out nothing more, and hold no offset back."""
+        ...
+
+    def hold(self, claim: Claim, /) -> None:
+        """The item in hand is done only when `ack` says so."""
+        ...
+
+    def ack(self, claim: Claim, offset: int, /) -> bool:
+        """Such an item is done.  False: it was already, or it is no longer this worker's."""
+        ...
+
+    def is_open(self, claim: Claim, offset: int, /) -> bool:
+        """Whether such an item is not done yet."""
+        ...
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool:
+        """Whether an actor is at this item, or has it before it."""
+        ...
 
     async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
         """Give `previous` back, its records up to its index done, and return the next one.
 
         Waits while there is nothing to do or a checkpoint is under way.  None: `deadline_s`
-        (of the event loop's clock) has passed.
+        (of the event loop's clock) has passed, or the source has ended.
         """
         ...
 

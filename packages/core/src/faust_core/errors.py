@@ -22,7 +22,8 @@ FaustError
 │   ├── StoreLocked              another process has it open
 │   └── StoreCorrupt             cannot be read; delete it and restore it from the changelog
 ├── RebalanceError               a plan that cannot be carried out
-└── NoCurrentEvent               a table was changed outside of a stream's event
+├── NoCurrentEvent               a table was changed outside of a stream's event
+└── Skip                         raised by a stream's processor to drop the value in hand
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ __all__ = [
     "RebalanceError",
     "RecordTooLarge",
     "RetriableTransportError",
+    "Skip",
     "StoreClosed",
     "StoreCorrupt",
     "StoreError",
@@ -163,3 +165,7 @@ class RebalanceError(FaustError):
 
 class NoCurrentEvent(FaustError, TypeError):
     """A table was changed where no event is being processed, so its partition is unknown."""
+
+
+class Skip(FaustError):
+    """Raised by a function given to `map`, `filter` or `add_processor`: drop this value, it is done."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import inspect
+import re
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
+from faust_core._call_sites import result_is_discarded
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
 from faust_core.errors import BufferFull, ConfigError, DecodeError, EncodeError, KeyDecodeError, ValueDecodeError
@@ -16,6 +20,7 @@ from faust_core.registry import codec as find_codec
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
+    from faust_core.events import Message
     from faust_core.stream import Stream
 
 __all__ = ["HeadersArg", "SentRecord", "Topic", "TopicOptions"]
@@ -40,6 +45,10 @@ class TopicOptions(TypedDict, total=False):
     allow_empty: bool
     acks: bool
     config: Mapping[str, Any] | None
+    pattern: str | re.Pattern[str] | None
+    schema: Any
+    maxsize: int | None
+    has_prefix: bool
 
 
 #: What `derive` takes over.
@@ -57,6 +66,8 @@ TOPIC_OPTIONS = (
     "allow_empty",
     "acks",
     "config",
+    "maxsize",
+    "has_prefix",
 )
 
 
@@ -69,11 +80,10 @@ def header_list(headers: HeadersArg) -> list[tuple[str, bytes | None]] | None:
 
 
 class SentRecord:
-    """What `await topic.send(…)` returns: await it to wait until the broker has the record.
+    """What `await topic.send(…)` returns: await it, too, to learn where the broker has put the record.
 
-    The metadata is complete where delivery was to be reported (`callback=`, or `send(..., report=True)`);
-    otherwise awaiting waits for delivery and says topic and partition as far as they are known, offset -1:
-    a report per record costs more than the record.
+    Awaiting it raises what kept the record from being written.  Where the first `await` stands alone, as a statement,
+    its result is gone, and the broker's report of that record is not asked for.
     """
 
     __slots__ = ("_topic", "_waiter", "partition", "producer")
@@ -102,9 +112,14 @@ class SentRecord:
         elif metadata is not None:
             self._waiter.set_result(metadata)
 
+    def done(self) -> bool:
+        """Whether the record's fate is known."""
+        return self._waiter is not None and self._waiter.done()
+
     def __await__(self) -> Generator[Any, None, RecordMetadata]:
         if self._waiter is not None:
             return (yield from asyncio.shield(self._waiter).__await__())
+        # `report=False` was asked for.
         yield from self.producer.flush().__await__()
         return RecordMetadata(self._topic, -1 if self.partition is None else self.partition, -1, -1)
 
@@ -129,13 +144,33 @@ class Topic(Generic[K, V]):
         allow_empty: bool = False,
         acks: bool = True,
         config: Mapping[str, Any] | None = None,
+        pattern: str | re.Pattern[str] | None = None,
+        schema: Any = None,
+        maxsize: int | None = None,
+        has_prefix: bool = False,
     ) -> None:
-        if not names:
-            raise ConfigError("a topic needs a name: app.topic('orders')")
+        self.pattern = _compiled(pattern)
+        if names and self.pattern is not None:
+            raise ConfigError(f"a topic has names or a pattern, not both: {', '.join(names)} and {pattern!r}")
+        if not names and self.pattern is None:
+            raise ConfigError("a topic needs a name or a pattern: app.topic('orders')")
         for name in names:
             check_topic_name(name)
+        if maxsize is not None and maxsize < 1:
+            raise ConfigError(f"topic {', '.join(names)}: maxsize={maxsize!r} must be at least 1")
+        if schema is not None:
+            schema = schema() if isinstance(schema, type) else schema
+            key_type = key_type or getattr(schema, "key_type", None)
+            value_type = value_type or getattr(schema, "value_type", None)
+            key_serializer = key_serializer or getattr(schema, "key_serializer", None)
+            value_serializer = value_serializer or getattr(schema, "value_serializer", None)
+            allow_empty = allow_empty or bool(getattr(schema, "allow_empty", False))
         self.app = app
+        #: the names; of a pattern those that match at this moment, once the application runs
         self.topics = names
+        self.schema = schema
+        self.maxsize = maxsize
+        self.has_prefix = has_prefix
         self.key_type = key_type
         self.value_type = value_type
         self.key_serializer = key_serializer or _own_serializer(key_type) or app.conf.key_serializer
@@ -161,13 +196,43 @@ class Topic(Generic[K, V]):
 
     @property
     def name(self) -> str:
+        """The name that is sent to: the first one.
+
+        Raises:
+            TypeError: it is a pattern.
+        """
+        if self.pattern is not None:
+            raise TypeError(f"the pattern {self.pattern.pattern!r} stands for no single topic: it can only be read")
         return self.topics[0]
 
     def get_topic_name(self) -> str:
-        """Return the name of a topic that has just one."""
-        if len(self.topics) > 1:
+        """Return the name of a topic that has just one.
+
+        Raises:
+            TypeError: it is a pattern.
+            ValueError: it has several names.
+        """
+        if len(self.topics) > 1 and self.pattern is None:
             raise ValueError(f"this topic stands for several: {', '.join(self.topics)}")
-        return self.topics[0]
+        return self.name
+
+    # -- records that cannot be decoded
+
+    async def on_key_decode_error(self, error: DecodeError, message: Message) -> Any:
+        """Deal with a record whose key cannot be decoded; replace it on the topic.  See `on_decode_error`."""
+        return await _result(self.on_decode_error(error, message))
+
+    async def on_value_decode_error(self, error: DecodeError, message: Message) -> Any:
+        """Deal with a record whose value cannot be decoded; replace it on the topic.  See `on_decode_error`."""
+        return await _result(self.on_decode_error(error, message))
+
+    async def on_decode_error(self, error: DecodeError, message: Message) -> Any:
+        """Deal with a record that cannot be decoded; replace it on the topic, by a plain or async function.
+
+        What it raises is raised in the agent.  Otherwise the record is done, unless it returns False, as this one
+        does: then the setting `on_decode_error` decides.
+        """
+        return False
 
     # -- codecs
 
@@ -231,32 +296,49 @@ class Topic(Generic[K, V]):
         partition: int | None = None,
         timestamp: float | None = None,
         headers: HeadersArg = None,
+        schema: Any = None,
+        key_serializer: str | None = None,
+        value_serializer: str | None = None,
         callback: Callable[[RecordMetadata], Any] | None = None,
-        report: bool = False,
+        force: bool = False,
+        report: bool | None = None,
     ) -> SentRecord:
-        """Queue a record; await the result too to wait until the broker has it.
+        """Queue a record; await the result too to wait until the broker has it, and learn its offset.
 
         Inside a stream the record belongs to the event: it is written before the event counts as done, and
         under exactly-once in the event's transaction.
 
         Args:
             timestamp: epoch seconds; the time of sending where None.
+            schema, key_serializer, value_serializer: for this record, instead of the topic's.
             callback: called with the record's place once it is written.
-            report: the awaited result shall know the offset.
+            force: send it now although the setting `stream_publish_on_commit` is on.
+            report: whether the result, when awaited, knows the offset; where None, unless it is dropped at once.
 
         Raises:
             EncodeError: the value or key cannot be written by this topic's codec.
             RecordTooLarge: over the limit `producer_max_request_size`.
         """
+        if key_serializer or value_serializer or schema is not None:
+            return await self._with_codecs(schema, key_serializer, value_serializer).send(
+                key=key,
+                value=value,
+                partition=partition,
+                timestamp=timestamp,
+                headers=headers,
+                callback=callback,
+                force=force,
+                report=report if report is not None else not result_is_discarded(sys._getframe(1)),
+            )
         producer = self.app.active_producer or await self.app.maybe_start_producer()
         try:
             value_bytes = value if value is None or type(value) is bytes else self._encode_value(value)
         except self._value_encode_errors:
             value_bytes = self.encode_value(value)  # says what was wrong
         key_bytes = key if key is None or type(key) is bytes else self.encode_key(key)
-        topic = self.topics[0]
+        topic = self.name if self.pattern is not None else self.topics[0]
         on_delivery = None
-        if report or callback is not None:
+        if callback is not None or report or (report is None and not result_is_discarded(sys._getframe(1))):
             sent = SentRecord(producer, topic, partition)
             sent.expect(callback)
             on_delivery = sent.delivered
@@ -277,10 +359,27 @@ class Topic(Generic[K, V]):
                 return sent
 
     async def send_bytes(
-        self, *, key: bytes | None, value: bytes | None, partition: int | None = None, headers: HeadersArg = None
+        self,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        timestamp: float | None = None,
+        headers: HeadersArg = None,
+        callback: Callable[[RecordMetadata], Any] | None = None,
+        report: bool | None = None,
     ) -> SentRecord:
         """Queue a record that is encoded already; unlike `send`, leaves nothing to the codecs."""
-        return await Topic.send(self, key=key, value=value, partition=partition, headers=headers)
+        return await Topic.send(
+            self,
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+            callback=callback,
+            report=report if report is not None else not result_is_discarded(sys._getframe(1)),
+        )
 
     def send_soon(
         self,
@@ -290,9 +389,12 @@ class Topic(Generic[K, V]):
         partition: int | None = None,
         timestamp: float | None = None,
         headers: HeadersArg = None,
+        schema: Any = None,
+        key_serializer: str | None = None,
+        value_serializer: str | None = None,
         callback: Callable[[RecordMetadata], Any] | None = None,
     ) -> SentRecord:
-        """Like `send`, for code that cannot await.
+        """Like `send`, for code that cannot await.  The result knows the offset only where there is a `callback`.
 
         Raises:
             BufferFull: the producer's queue is full; use `await send(…)`, which waits for room.
@@ -301,19 +403,29 @@ class Topic(Generic[K, V]):
         producer = self.app.active_producer
         if producer is None:
             raise ConfigError(f"send_soon to {self.name}: the application is not started; use `await topic.send(…)`")
+        codecs = self._with_codecs(schema, key_serializer, value_serializer)
         sent = SentRecord(producer, self.name, partition)
         if callback is not None:
             sent.expect(callback)
         producer.send(
             self.name,
-            self.encode_value(value),
-            self.encode_key(key),
+            codecs.encode_value(value),
+            codecs.encode_key(key),
             partition,
             None if timestamp is None else int(timestamp * 1000),
             header_list(headers),
             sent.delivered if callback is not None else None,
         )
         return sent
+
+    def _with_codecs(self, schema: Any, key_serializer: str | None, value_serializer: str | None) -> Topic[Any, Any]:
+        """Return the same topic with other codecs."""
+        if schema is None and key_serializer is None and value_serializer is None:
+            return self
+        names = {"key_serializer": key_serializer, "value_serializer": value_serializer}
+        for name in ("key_type", "key_serializer", "value_type", "value_serializer"):
+            names[name] = names.get(name) or getattr(schema, name, None)
+        return self.derive(**{name: value for name, value in names.items() if value is not None})
 
     # -- reading
 
@@ -346,19 +458,53 @@ class Topic(Generic[K, V]):
         await self.declare()
 
     def derive(self, **changes: Any) -> Topic[Any, Any]:
-        """Return the same topic with other types or settings."""
+        """Return the same topic with other types or settings.
+
+        Args:
+            changes: what `app.topic` takes, and `topics`: other names.
+
+        Raises:
+            ConfigError: there is no such option.
+        """
+        unknown = changes.keys() - {*TOPIC_OPTIONS, "topics", "pattern", "schema"}
+        if unknown:
+            raise ConfigError(f"topic {self} cannot be derived: no option {', '.join(sorted(unknown))}")
         options: dict[str, Any] = {name: getattr(self, name) for name in TOPIC_OPTIONS}
-        names = changes.pop("topics", self.topics)
+        names = changes.pop("topics", self.topics if self.pattern is None else ())
+        if not names and "pattern" not in changes:
+            changes["pattern"] = self.pattern
         for name in ("key", "value"):
-            if f"{name}_type" in changes and f"{name}_serializer" not in changes:
+            if (f"{name}_type" in changes or "schema" in changes) and f"{name}_serializer" not in changes:
                 options[f"{name}_serializer"] = None
+        if "schema" in changes:
+            options["key_type"] = options["value_type"] = None
         return Topic(self.app, *names, **{**options, **changes})
 
-    def derive_topic(self, *, prefix: str = "", suffix: str = "", **changes: Any) -> Topic[Any, Any]:
-        return self.derive(topics=tuple(f"{prefix}{name}{suffix}" for name in self.topics), **changes)
+    def derive_topic(
+        self, *, topics: Sequence[str] | None = None, prefix: str = "", suffix: str = "", **changes: Any
+    ) -> Topic[Any, Any]:
+        """Return topics with the types and settings of this one, but for `changes`.
+
+        Args:
+            topics: their names; this topic's where None.
+            prefix, suffix: added to each name.
+
+        Raises:
+            ValueError: there are no names: this one is a pattern.
+        """
+        names = self.topics if topics is None else tuple(topics)
+        if topics is None and self.pattern is not None:
+            if prefix or suffix:
+                raise ValueError("a pattern cannot get a prefix or suffix: give topics=")
+            return self.derive(**changes)
+        return self.derive(topics=tuple(f"{prefix}{name}{suffix}" for name in names), **changes)
+
+    def matches(self, name: str) -> bool:
+        """Whether the pattern stands for this topic: the whole name must match."""
+        return self.pattern is not None and self.pattern.fullmatch(name) is not None
 
     def __str__(self) -> str:
-        return ",".join(self.topics)
+        return ",".join(self.topics) if self.pattern is None else self.pattern.pattern
 
     def __repr__(self) -> str:
         return f"<Topic: {self}>"
@@ -369,6 +515,19 @@ def _own_serializer(value_type: Any) -> str | None:
     if value_type is bytes:
         return "raw"
     return getattr(value_type, "__faust_serializer__", None)
+
+
+def _compiled(pattern: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
+    if not isinstance(pattern, str):
+        return pattern
+    try:
+        return re.compile(pattern)
+    except re.error as exc:
+        raise ConfigError(f"topic pattern {pattern!r} is not a regular expression: {exc}") from exc
+
+
+async def _result(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
 
 
 def check_topic_name(name: str) -> None:

@@ -26,7 +26,7 @@ MAX_CLAIM = 2_000
 class PartitionQueue:
     """The records of one partition that one subscription has not handed out yet, and the claims on those it has."""
 
-    __slots__ = ("at", "batches", "claims", "listed", "position", "queued", "redo", "task", "tp")
+    __slots__ = ("at", "batches", "claims", "listed", "position", "queued", "redo", "task", "tp", "unacked")
 
     def __init__(self, tp: TopicPartition, task: Task, position: int) -> None:
         self.tp = tp
@@ -40,6 +40,8 @@ class PartitionQueue:
         #: offset of the next record to arrive
         self.position = position
         self.claims: list[Claim] = []
+        #: offsets that the program has yet to acknowledge, with the claim that they were handed out by
+        self.unacked: dict[int, Claim] = {}
         #: whether it stands in the subscription's queue of those that have work
         self.listed = False
 
@@ -92,13 +94,14 @@ class PartitionQueue:
         """The next-to-read offset: everything below it is done."""
         next_offset = self.batches[0].offsets[self.at] if self.batches else self.position
         return min(
-            [next_offset, *(claim.floor for claim in self.claims), *(batch.offsets[at] for batch, at, _ in self.redo)]
+            [next_offset, *self.unacked, *(claim.floor for claim in self.claims), *(batch.offsets[at] for batch, at, _ in self.redo)]
         )
 
     def clear(self, position: int) -> None:
         self.batches.clear()
         self.redo.clear()
         self.claims.clear()
+        self.unacked.clear()
         self.at = 0
         self.queued = 0
         self.position = position
@@ -138,6 +141,9 @@ class Subscription:
         #: the asyncio tasks that wait for a record
         self.waiters: set[asyncio.Task[Any] | None] = set()
         self.closed = False
+        self.ended = False
+        self.taken = 0
+        self._thrown: deque[BaseException] = deque()
 
     # -- the engine's side
 
@@ -172,8 +178,18 @@ class Subscription:
         for queue in self._queues.values():
             yield from queue.claims
 
+    def partitions(self) -> Iterable[TopicPartition]:
+        return self._queues.keys()
+
+    def unacked(self) -> Iterable[Task]:
+        """Yield the tasks that have items which the program has yet to acknowledge."""
+        return (queue.task for queue in self._queues.values() if queue.unacked)
+
     def close(self) -> None:
         self.closed = True
+        for queue in self._queues.values():
+            queue.clear(queue.position)
+            self._on_drained(queue.tp)
 
     def actor_returned(self) -> None:
         """One actor reads no further; after the last one the stream holds no offset and no partition back."""
@@ -193,6 +209,8 @@ class Subscription:
         if previous is not None:
             self.release(previous)
             self._adapt(previous, now - self._turn_started)
+        if self._thrown:
+            raise self._thrown.popleft()
         if now - self._turn_started >= TURN_S:
             await asyncio.sleep(0)
             self._turn_started = loop.time()
@@ -209,11 +227,39 @@ class Subscription:
                 return claim
             if not await self._wait(loop, deadline_s):
                 return None
+            if self._thrown:
+                raise self._thrown.popleft()
             self._turn_started = loop.time()
+
+    def throw(self, error: BaseException, /) -> None:
+        self._thrown.append(error)
+        self._pass_on()
+
+    def hold(self, claim: Claim, /) -> None:
+        queue = self._queues.get(claim.tp)
+        if queue is not None and claim in queue.claims:
+            queue.unacked[claim.offset] = claim
+
+    def ack(self, claim: Claim, offset: int, /) -> bool:
+        if not self.is_open(claim, offset):
+            return False
+        del self._queues[claim.tp].unacked[offset]
+        if claim.task.halted:
+            self._on_idle()
+        return True
+
+    def is_open(self, claim: Claim, offset: int, /) -> bool:
+        queue = self._queues.get(claim.tp)
+        return queue is not None and queue.unacked.get(offset) is claim
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool:
+        queue = self._queues.get(claim.tp)
+        return queue is not None and claim in queue.claims and index >= (claim.start if claim.held else claim.index)
 
     def release(self, claim: Claim, /) -> None:
         queue = self._queues.get(claim.tp)
         if queue is not None and claim in queue.claims:
+            self.taken += 0 if claim.held else claim.index - claim.start
             queue.release(claim)
             self._list(queue)
         if claim.task.halted:
