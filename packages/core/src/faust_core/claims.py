@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
 
-__all__ = ["Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
+__all__ = ["Attached", "Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
+
+
+class Attached(NamedTuple):
+    """A record that is written when the offset of an event is committed, and never if the event fails."""
+
+    claim: Claim
+    offset: int
+    send: Callable[[], None]
 
 
 class TaskView(Protocol):
@@ -21,11 +29,13 @@ class TaskView(Protocol):
     Attributes:
         halted: no further item may be handed out: a checkpoint waits for those in flight.
         closed: the partition was taken away; what its items still do is dropped.
+        attached: what was sent to be written when its event's offset is committed; None where no offset ever is.
         open_tables: the task's own partition of each table of its group; empty once it is closed.
     """
 
     halted: bool
     closed: bool
+    attached: list[Attached] | None
     open_tables: Mapping[str, Any]
 
     @property
@@ -150,6 +160,19 @@ class Claim:
     @property
     def headers(self) -> Headers:
         return self.batch.headers(self.index)
+
+    def attach(self, send: Callable[[], None]) -> bool:
+        """Have `send` called when the offset of the item in hand is committed; False where none ever is."""
+        if self.task.attached is None or self.task.closed:
+            return False
+        self.task.attached.append(Attached(self, self.offset, send))
+        return True
+
+    def drop_attached(self) -> None:
+        """The body failed: what it attached to the items that are not done is not sent."""
+        attached = self.task.attached
+        if attached:
+            attached[:] = [one for one in attached if one.claim is not self or one.offset < self.floor]
 
     def key(self) -> Any:
         """Decode the key of the item in hand.

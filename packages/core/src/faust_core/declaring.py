@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
 from faust_core.application import AppProtocol
@@ -15,6 +16,7 @@ from faust_core.cron import Cron
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
 from faust_core.errors import ConfigError
+from faust_core.local import FromIterable
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
@@ -61,7 +63,7 @@ class Declares(ABC):
 
     def declarations(self) -> Declarations:
         """Return what has been declared so far."""
-        return Declarations(tuple(self.agents.values()), dict(self.tables), tuple(self.jobs))
+        return Declarations(tuple(self.agents.values()), dict(self.tables), tuple(self.jobs), tuple(self.topics))
 
     @overload
     def topic(
@@ -95,6 +97,10 @@ class Declares(ABC):
         allow_empty: bool = False,
         acks: bool = True,
         config: Mapping[str, Any] | None = None,
+        pattern: str | re.Pattern[str] | None = None,
+        schema: Any = None,
+        maxsize: int | None = None,
+        has_prefix: bool = False,
     ) -> Topic[Any, Any]:
         """Describe a topic.
 
@@ -106,6 +112,12 @@ class Declares(ABC):
             internal: it belongs to this application, which creates it.
             allow_empty: null values reach the stream as None although there is a `value_type`.
             acks: False never commits offsets; the stream begins anew at each start.
+            pattern: instead of names, a regular expression: all topics whose whole names match are read, new ones
+                within seconds.  Internal topics (changelogs, repartition topics, `__…`) never match.
+            schema: an object with `key_type`, `value_type`, `key_serializer`, `value_serializer`, `allow_empty`; what
+                is given beside it wins.
+            maxsize: records that may wait, per stream and partition; the setting `stream_buffer_maxsize` where None.
+            has_prefix: accepted for existing applications; no prefix is ever added.
         """
         topic: Topic[Any, Any] = Topic(
             self._application(),
@@ -123,6 +135,10 @@ class Declares(ABC):
             allow_empty=allow_empty,
             acks=acks,
             config=config,
+            pattern=pattern,
+            schema=schema,
+            maxsize=maxsize,
+            has_prefix=has_prefix,
         )
         self.topics.append(topic)
         return topic
@@ -335,10 +351,27 @@ class Declares(ABC):
     @overload
     def stream(self, channel: str) -> Stream[Any]: ...
 
-    def stream(self, channel: Topic[Any, Any] | str) -> Stream[Any]:
-        """Return a stream of a topic, to be iterated inside a task of the running application."""
+    @overload
+    def stream(self, channel: AsyncIterable[V]) -> Stream[V]: ...
+
+    @overload
+    def stream(self, channel: Iterable[V]) -> Stream[V]: ...
+
+    def stream(self, channel: Any) -> Stream[Any]:
+        """Return a stream of a topic, to be iterated inside a task of the running application.
+
+        Or of any iterable or async iterable: such a stream ends with it, commits nothing, and cannot change tables.
+
+        Raises:
+            ConfigError: it is none of these.
+        """
+        if not isinstance(channel, (Topic, str)):
+            if not hasattr(channel, "__aiter__") and not hasattr(channel, "__iter__"):
+                raise ConfigError(f"app.stream takes a topic, its name or an iterable, not {channel!r}")
+            nameless: Topic[Any, Any] = Topic(self._application(), "iterable")
+            return Stream(FromIterable(nameless, channel), lambda: cast("Any", None), owner="stream-iterable")
         topic = self.topic(channel) if isinstance(channel, str) else channel
-        return Stream(FromTopic(topic), self._runtime, owner=f"stream-{'-'.join(topic.topics)}")
+        return Stream(FromTopic(topic), self._runtime, owner=f"stream-{'-'.join(topic.topics) or topic}")
 
 
 def _qualified_name(function: Callable[..., Any]) -> str:

@@ -23,6 +23,7 @@ V = TypeVar("V")
 #: Stands for "as the record has it", where None would be a key or value.
 UNCHANGED: Any = object()
 
+
 class Message:
     """A record's place and bytes, under the names that applications know."""
 

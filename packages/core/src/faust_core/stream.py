@@ -11,7 +11,7 @@ import inspect
 import operator
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -35,6 +35,7 @@ U = TypeVar("U")
 SKIP: Any = object()
 
 Processor = Callable[[Any], Any]
+
 
 class StreamRuntime(Protocol):
     """Opens the sources of streams: the running worker."""

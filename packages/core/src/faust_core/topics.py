@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequenc
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core._call_sites import result_is_discarded
+from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
 from faust_core.errors import BufferFull, ConfigError, DecodeError, EncodeError, KeyDecodeError, ValueDecodeError
@@ -86,9 +87,10 @@ class SentRecord:
     its result is gone, and the broker's report of that record is not asked for.
     """
 
-    __slots__ = ("_topic", "_waiter", "partition", "producer")
+    __slots__ = ("_attached_to", "_topic", "_waiter", "partition", "producer")
 
-    def __init__(self, producer: Producer, topic: str, partition: int | None) -> None:
+    def __init__(self, producer: Producer, topic: str, partition: int | None, attached_to: Claim | None = None) -> None:
+        self._attached_to = None if attached_to is None else (attached_to, attached_to.offset)
         self.producer = producer
         self.partition = partition
         self._topic = topic
@@ -118,6 +120,13 @@ class SentRecord:
 
     def __await__(self) -> Generator[Any, None, RecordMetadata]:
         if self._waiter is not None:
+            if self._attached_to is not None and not self._waiter.done():
+                claim, offset = self._attached_to
+                if current_claim.get() is claim and claim.offset == offset:
+                    raise RuntimeError(
+                        f"a record for {self._topic} is sent when its event is done: waiting for it inside of the event "
+                        "would never end.  Send it with force=True, or without stream_publish_on_commit"
+                    )
             return (yield from asyncio.shield(self._waiter).__await__())
         # `report=False` was asked for.
         yield from self.producer.flush().__await__()
@@ -185,6 +194,7 @@ class Topic(Generic[K, V]):
         self.acks = acks
         self.config = dict(config or {})
         self._unreported: SentRecord | None = None
+        self._on_commit = app.conf.stream_publish_on_commit
         key_codec = find_codec(self.key_serializer, key_type)
         value_codec = self._value_codec = find_codec(self.value_serializer, value_type)
         self.raw_key_decode, self.key_errors = decoder_of(key_codec)
@@ -336,6 +346,10 @@ class Topic(Generic[K, V]):
         except self._value_encode_errors:
             value_bytes = self.encode_value(value)  # says what was wrong
         key_bytes = key if key is None or type(key) is bytes else self.encode_key(key)
+        if self._on_commit and not force and (claim := current_claim.get()) is not None:
+            attached = self._attach(claim, producer, value_bytes, key_bytes, partition, timestamp, headers, callback)
+            if attached is not None:
+                return attached
         topic = self.name if self.pattern is not None else self.topics[0]
         on_delivery = None
         if callback is not None or report or (report is None and not result_is_discarded(sys._getframe(1))):
@@ -357,6 +371,26 @@ class Topic(Generic[K, V]):
                 await producer.drain()
             else:
                 return sent
+
+    def _attach(
+        self,
+        claim: Claim,
+        producer: Producer,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None,
+        timestamp: float | None,
+        headers: HeadersArg,
+        callback: Callable[[RecordMetadata], Any] | None,
+    ) -> SentRecord | None:
+        """Have a record sent when the offset of the event in hand is committed; None where none ever is."""
+        name = self.name
+        sent = SentRecord(producer, name, partition, claim)
+        sent.expect(callback)
+        timestamp_ms = None if timestamp is None else int(timestamp * 1000)
+        pairs = header_list(headers)
+        attached = claim.attach(lambda: producer.send(name, value, key, partition, timestamp_ms, pairs, sent.delivered))
+        return sent if attached else None
 
     async def send_bytes(
         self,

@@ -149,7 +149,8 @@ async def test_sending_tells_where_the_record_stands(lab, eventually):
         assert (await sent)[:3] == ("out", 1, 0)
         await (await topic.send(value="b", partition=1, callback=reported.append))
         assert [m.offset for m in reported] == [1]
-        assert (await (await topic.send(value="c", partition=1))).offset == -1
+        assert (await (await topic.send(value="c", partition=1))).offset == 2
+        assert (await (await topic.send(value="d", partition=1, report=False))).offset == -1
         await app.send("out", value="d", partition=1)
         topic.send_soon(value="e", partition=1, callback=reported.append)
         await eventually(lambda: [m.offset for m in reported] == [1, 4])

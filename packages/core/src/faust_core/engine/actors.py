@@ -99,6 +99,7 @@ class ActorRunner:
         claims_of: Callable[[asyncio.Task[Any] | None], list[Claim]],
         *,
         name: str,
+        index: int | None = None,
     ) -> None:
         self.agent = agent
         self.subscription = subscription
@@ -107,6 +108,7 @@ class ActorRunner:
         self._emit = emit
         self._claims_of = claims_of
         self.name = name
+        self._index = index
         self.errors = 0
 
     def stream(self) -> Stream[Any]:
@@ -115,6 +117,7 @@ class ActorRunner:
             lambda: self._runtime,
             owner=self.agent.name,
             shared=self.agent.concurrency > 1 or self.agent.isolated_partitions,
+            concurrency_index=self._index,
         )
 
     async def run(self) -> None:
@@ -156,6 +159,7 @@ class ActorRunner:
         mine = self._claims_of(asyncio.current_task())
         for item in mine:
             item.failed = True
+            item.drop_attached()
         try:
             if claim is not None and claim.task.closed:
                 log.info("agent %s: %s was taken away while its event was being processed", self.name, claim.tp)

@@ -120,17 +120,21 @@ class Checkpointer:
         """Wait until nothing that would be cut in two is in flight, and return the tasks for which that is so."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._stuck_after_s if patient else CUT_WAIT_S)
+        ack_deadline = loop.time() + (CUT_PATIENCE_S if self._outgoing.exactly_once else 0.0)
         while True:
             self._idle.clear()
             cut = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=patient)}
             tasks = [task for task in tasks if not task.closed]
             waiting = [task for task in tasks if task in cut]
-            if not waiting:
+            unacked = loop.time() < ack_deadline and self._unacked().intersection(tasks)
+            if not waiting and not unacked:
                 return tasks
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(min(deadline, ack_deadline) if unacked else deadline):
                     await self._idle.wait()
             except TimeoutError:
+                if loop.time() < deadline:
+                    continue
                 if self._outgoing.exactly_once:
                     names = ", ".join(str(claim) for claim in self._in_flight())
                     raise StuckError(f"in flight for longer than {self._stuck_after_s:g} s: {names}") from None
@@ -140,6 +144,9 @@ class Checkpointer:
                 if not patient:
                     left_out = [task for task in left_out if now - self._draining.get(task, now) <= CUT_PATIENCE_S]
                 return [task for task in tasks if task not in left_out]
+
+    def _unacked(self) -> set[Task]:
+        return {task for subscription in self._fetcher.subscriptions() for task in subscription.unacked()}
 
     def _in_flight(self) -> Iterable[Claim]:
         """Yield what actors are at.  One that waits for a record of another stream meanwhile is at nothing."""
@@ -161,6 +168,7 @@ class Checkpointer:
         for task in tasks:
             done = self._fetcher.done(task).items()
             offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
+        await self._send_attached(tasks)
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
         changed = [table for task in tasks for table in task.tables.values() if table.dirty or table.staged]
@@ -187,6 +195,26 @@ class Checkpointer:
             await self._apply(table, changes, written[0])
             table.settle()
         self.on_step("applied")
+
+    async def _send_attached(self, tasks: Collection[Task]) -> None:
+        """Queue what was attached to events whose offsets are committed now."""
+        for task in tasks:
+            if not task.attached:
+                continue
+            done = self._fetcher.done(task)
+            later = []
+            for one in list(task.attached):
+                if one.offset >= done.get(one.claim.tp, one.claim.floor):
+                    later.append(one)
+                    continue
+                while True:
+                    try:
+                        one.send()
+                    except BufferFull:
+                        await self._outgoing.producer.drain()
+                    else:
+                        break
+            task.attached[:] = later
 
     async def _write_changelog(self, table: TablePartition, changes: list[Change], written: list[int]) -> None:
         """Queue one record per change; the last one reports where it stands."""

@@ -32,6 +32,8 @@ class Fetcher:
         self._consumer = consumer
         self._max_queued = max_queued
         self._subscribers: dict[str, list[AnySubscription]] = {}
+        #: those of patterns, which may have no topic yet
+        self._patterned: list[AnySubscription] = []
         self._tasks: dict[TopicPartition, Task] = {}
         self._full_since: dict[TopicPartition, float] = {}
         self._paused: set[TopicPartition] = set()
@@ -44,16 +46,24 @@ class Fetcher:
     # -- subscriptions
 
     def subscribe(self, subscription: AnySubscription) -> None:
+        """Have a subscription get its topics' records; again, when its pattern has come to match more."""
+        if subscription.topic.pattern is not None and subscription not in self._patterned:
+            self._patterned.append(subscription)
         for name in subscription.topic.topics:
-            self._subscribers.setdefault(name, []).append(subscription)
+            subscribers = self._subscribers.setdefault(name, [])
+            if subscription not in subscribers:
+                subscribers.append(subscription)
 
     def unsubscribe(self, subscription: AnySubscription) -> None:
+        if subscription in self._patterned:
+            self._patterned.remove(subscription)
         for name in subscription.topic.topics:
             if subscription in self._subscribers.get(name, []):
                 self._subscribers[name].remove(subscription)
 
     def subscriptions(self) -> list[AnySubscription]:
-        return list({id(s): s for subscribers in self._subscribers.values() for s in subscribers}.values())
+        named = [s for subscribers in self._subscribers.values() for s in subscribers]
+        return list({id(s): s for s in (*named, *self._patterned)}.values())
 
     def topics(self) -> set[str]:
         return {name for name, subscribers in self._subscribers.items() if subscribers}
@@ -150,20 +160,17 @@ class Fetcher:
                 if tp in self._tasks:
                     for subscription in self._subscribers[tp.topic]:
                         subscription.deliver(tp, batch)
-                    if self._queued(tp) >= self._max_queued:
+                    if self._is_full(tp):
                         self._full_since.setdefault(tp, asyncio.get_running_loop().time())
             if again:
                 async with self._moving:
                     await self._consumer.assign({tp: self._moved[tp] for tp in again if tp in self._tasks})
 
-    def _queued(self, tp: TopicPartition) -> int:
-        return max(
-            (
-                queue.queued
-                for subscription in self._subscribers.get(tp.topic, ())
-                if (queue := subscription.queue(tp)) is not None
-            ),
-            default=0,
+    def _is_full(self, tp: TopicPartition) -> bool:
+        return any(
+            queue.queued >= (subscription.topic.maxsize or self._max_queued)
+            for subscription in self._subscribers.get(tp.topic, ())
+            if (queue := subscription.queue(tp)) is not None
         )
 
     async def _has_room(self) -> bool:
@@ -173,7 +180,7 @@ class Fetcher:
         for tp in list(self._full_since):
             if tp in self._paused:
                 continue
-            if self._queued(tp) < self._max_queued:
+            if not self._is_full(tp):
                 del self._full_since[tp]
             else:
                 full.append(tp)

@@ -9,7 +9,7 @@ from typing import Any
 from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.codecs import encoder_of
-from faust_core.errors import BufferFull
+from faust_core.errors import BufferFull, Skip
 from faust_core.protocols.transport import Producer
 from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream
@@ -67,11 +67,14 @@ class Pump:
             if key_of is None:
                 key: Any = batch.keys[index]
             else:
-                key = key_of(value)
-                if type(key) is str:
-                    key = key.encode()
-                else:
-                    key = self.key_bytes(await key if inspect.isawaitable(key) else key)
+                try:
+                    key = key_of(value)
+                    if type(key) is str:
+                        key = key.encode()
+                    else:
+                        key = self.key_bytes(await key if inspect.isawaitable(key) else key)
+                except Skip:
+                    continue
             data = batch.values[index] if as_it_is else encode(value)
             headers = batch.headers(index) or None
             producer = self._producer

@@ -23,6 +23,7 @@ from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
 from faust_core.errors import KeyDecodeError, ValueDecodeError
+from faust_core.events import Message
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
 from faust_core.stream import Stream
@@ -80,10 +81,18 @@ class Streams:
             subscription = self._new_subscription(agent.topic, agent.name, actors=agent.concurrency)
             policy = self._policy(agent.policy)
             for index in range(agent.concurrency):
-                name = agent.name if agent.concurrency == 1 else f"{agent.name}[{index}]"
-                self._start_actor(
-                    ActorRunner(agent, subscription, self, policy, self._emit, self._claims_of, name=name)
+                alone = agent.concurrency == 1
+                runner = ActorRunner(
+                    agent,
+                    subscription,
+                    self,
+                    policy,
+                    self._emit,
+                    self._claims_of,
+                    name=agent.name if alone else f"{agent.name}[{index}]",
+                    index=None if alone else index,
                 )
+                self._start_actor(runner)
 
     def _start_isolated(self, agent: Agent[Any]) -> None:
         runners: dict[Subscription, ActorRunner] = {}
@@ -176,6 +185,13 @@ class Streams:
         if not isinstance(error, (KeyDecodeError, ValueDecodeError)):
             tp = claim.tp
             error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
+        topic: Any = claim.topic
+        hook = topic.on_key_decode_error if isinstance(error, KeyDecodeError) else topic.on_value_decode_error
+        verdict = hook(error, Message(claim.record()))
+        if inspect.isawaitable(verdict):
+            verdict = await verdict
+        if verdict is not False:
+            return
         policy = self._conf.on_decode_error
         if policy == "raise":
             raise UndecodableRecord(str(error)) from error

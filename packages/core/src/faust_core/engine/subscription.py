@@ -94,7 +94,12 @@ class PartitionQueue:
         """The next-to-read offset: everything below it is done."""
         next_offset = self.batches[0].offsets[self.at] if self.batches else self.position
         return min(
-            [next_offset, *self.unacked, *(claim.floor for claim in self.claims), *(batch.offsets[at] for batch, at, _ in self.redo)]
+            [
+                next_offset,
+                *self.unacked,
+                *(claim.floor for claim in self.claims),
+                *(batch.offsets[at] for batch, at, _ in self.redo),
+            ]
         )
 
     def clear(self, position: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from faust_core.engine.assignor import TaskId
 from faust_core.engine.declarations import Declarations
@@ -13,10 +15,15 @@ from faust_core.engine.topology import TaskGroup, co_partition, table_partitions
 from faust_core.errors import PartitionsMismatch, RebalanceError, TopicMissing
 from faust_core.protocols.transport import Admin, TopicSpec
 from faust_core.settings import Settings
+from faust_core.topics import Topic
 
 __all__ = ["Topics"]
 
 log = logging.getLogger(__name__)
+
+#: How long, and how often, a topic is looked for that must be made by others.
+MISSING_WAIT_S = 5.0
+MISSING_LOOK_S = 0.25
 
 
 class Topics:
@@ -25,6 +32,7 @@ class Topics:
     def __init__(self, admin: Admin, declarations: Declarations, conf: Settings) -> None:
         self._admin = admin
         self._tables = declarations.tables
+        self._declared = declarations.topics
         self._conf = conf
         self._repartitioned: dict[str, Sequence[str]] = {}
         self.inputs: set[str] = set()
@@ -33,6 +41,78 @@ class Topics:
     def repartitioned(self, name: str, parents: Sequence[str]) -> None:
         """A repartition topic is read, made from these."""
         self._repartitioned[name] = parents
+
+    async def resolve(self, subscriptions: Iterable[AnySubscription]) -> bool:
+        """Give patterns the topics that match them now; returns whether there are more than before."""
+        existing = await self._admin.partition_counts(None)
+        more = False
+        for subscription in subscriptions:
+            topic = subscription.topic
+            found = {name for name in existing if topic.matches(name) and not self._is_internal(name)}
+            new = found.difference(topic.topics)
+            if new:
+                log.info("pattern %s matches: %s", topic, ", ".join(sorted(new)))
+                topic.topics = (*topic.topics, *sorted(new))
+                more = True
+        return more
+
+    def _is_internal(self, name: str) -> bool:
+        conf = self._conf
+        return (
+            name.startswith("__")
+            or name.endswith(("-changelog", "-repartition", "-__assignor-__leader"))
+            or name == conf.dead_letter_topic
+            or name.startswith(conf.reply_to_prefix)
+            or name in self._repartitioned
+        )
+
+    async def _existing(self, topics: Mapping[str, Topic[Any, Any]]) -> dict[str, int]:
+        """Return the partition counts of those that exist; wait a moment for those that may not be made.
+
+        Raises:
+            TopicMissing: such a topic does not come to exist.
+        """
+        deadline = time.monotonic() + min(MISSING_WAIT_S, self._conf.broker_start_timeout)
+        told = False
+        while True:
+            counts = await self._existing(topics)
+            needed = [
+                name
+                for name, topic in topics.items()
+                if name not in counts and not topic.internal and not self._conf.topic_allow_declare
+            ]
+            if not needed:
+                return counts
+            names = ", ".join(map(repr, sorted(needed)))
+            if time.monotonic() >= deadline:
+                raise TopicMissing(
+                    f"topic {names} does not exist, and topic_allow_declare=False forbids to create it: "
+                    "create it, or allow it"
+                )
+            if not told:
+                told = True
+                log.warning("waiting for topic %s, which does not exist and may not be created here", names)
+            await asyncio.sleep(MISSING_LOOK_S)
+
+    async def _make_outputs(self, inputs: Collection[str]) -> None:
+        """Make the topics that are declared with a number of partitions, and not read."""
+        outputs = {
+            name: topic
+            for topic in self._declared
+            if topic.partitions is not None and (topic.internal or self._conf.topic_allow_declare)
+            for name in topic.topics
+            if name not in inputs
+        }
+        if not outputs:
+            return
+        existing = await self._admin.partition_counts(outputs)
+        await self._create(
+            [
+                topic.spec(name, topic.partitions or self._conf.topic_partitions)
+                for name, topic in outputs.items()
+                if name not in existing
+            ]
+        )
 
     async def prepare(self, subscriptions: Iterable[AnySubscription]) -> None:
         """Make what is missing, and find the groups of topics and tables.
@@ -51,15 +131,11 @@ class Topics:
                 count = topics[name].partitions or self._like_parents(name, counts)
                 if count is None and name in self._repartitioned and not self._lost(name, counts, missing):
                     continue
-                if not topics[name].internal and not self._conf.topic_allow_declare:
-                    raise TopicMissing(
-                        f"topic {name!r} does not exist, and topic_allow_declare=False forbids to create it: "
-                        "create it, or allow it"
-                    )
                 specs.append(topics[name].spec(name, count or self._conf.topic_partitions))
             await self._create(specs)
             counts.update({spec.name: spec.partitions for spec in specs})
             missing = [name for name in topics if name not in counts]
+        await self._make_outputs(counts)
         await self._prepare_tables(counts)
         self.inputs = set(topics)
 

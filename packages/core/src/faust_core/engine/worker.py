@@ -26,7 +26,7 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
-from faust_core.errors import FencedError, TransactionAborted, TransportError
+from faust_core.errors import FencedError, RetriableTransportError, TransactionAborted, TransportError
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, Transport
 
@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 #: How often the commit loop looks whether a checkpoint is due by count.
 TICK_S = 0.05
+#: How often it is looked for new topics that match a pattern.
+PATTERN_S = 2.0
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
 
@@ -263,6 +265,7 @@ class Worker:
         self.streams.start(self._declarations.agents)
         await self.streams.opened()
         self._opened = True
+        await self._resolve_patterns()
         await self.topics.prepare(self.fetcher.subscriptions())
         await self.outgoing.start()
         watchdog.start()
@@ -276,6 +279,7 @@ class Worker:
         else:
             self.rebalancer.stable.set()
         self._joined.set()
+        self.spawn(self._watch_patterns(), "faust topics")
         for job in self._declarations.jobs:
             self.start_job(job)
         log.info("worker ready")
@@ -351,10 +355,37 @@ class Worker:
             if set(subscription.topic.topics) <= self.topics.inputs:
                 self.fetcher.add_late(subscription)
                 return
-            await self.topics.prepare(self.fetcher.subscriptions())
-            for task in list(self.rebalancer.tasks.values()):
-                await self.tasks.extend(task)
+            await self._read_more()
+
+    async def _read_more(self) -> None:
+        """Take the topics into the subscription that streams have come to read."""
+        await self.topics.prepare(self.fetcher.subscriptions())
+        for task in list(self.rebalancer.tasks.values()):
+            await self.tasks.extend(task)
+        if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
+
+    async def _resolve_patterns(self) -> bool:
+        """Find the topics that patterns stand for; returns whether there are new ones."""
+        patterned = [sub for sub in self.fetcher.subscriptions() if sub.topic.pattern is not None]
+        if not patterned or not await self.topics.resolve(patterned):
+            return False
+        for subscription in patterned:
+            self.fetcher.subscribe(subscription)
+        return True
+
+    async def _watch_patterns(self) -> None:
+        """Read topics that come to match a pattern within seconds."""
+        while True:
+            await asyncio.sleep(PATTERN_S)
+            try:
+                async with self._joining:
+                    if await self._resolve_patterns():
+                        for subscription in self.fetcher.subscriptions():
+                            self.fetcher.add_late(subscription)
+                        await self._read_more()
+            except RetriableTransportError as exc:
+                log.warning("cannot look for new topics: %s", exc)
 
     # -- jobs
 
@@ -388,7 +419,10 @@ class Worker:
                 await self.commit(draining)
 
     def _dirty_keys(self) -> int:
-        return sum(len(table.dirty) for task in self.rebalancer.running() for table in task.tables.values())
+        tasks = self.rebalancer.running()
+        return sum(len(table.dirty) for task in tasks for table in task.tables.values()) + sum(
+            len(task.attached or ()) for task in tasks
+        )
 
     async def commit(self, tasks: Collection[Task] | None) -> None:
         """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
@@ -438,6 +472,8 @@ class Worker:
             tasks = self.rebalancer.running()
             for task in tasks:
                 task.halted = True
+                if task.attached:
+                    task.attached.clear()
                 for table in task.tables.values():
                     table.discard()
             for task in tasks:
