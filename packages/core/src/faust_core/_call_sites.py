@@ -8,7 +8,8 @@ instruction behind the `await`.  Wherever this is not plain (another interpreter
 from __future__ import annotations
 
 import dis
-from types import CodeType, FrameType
+import sys
+from types import CodeType
 
 __all__ = ["result_is_discarded"]
 
@@ -17,8 +18,9 @@ _known: dict[int, tuple[CodeType, frozenset[int]]] = {}
 MAX_KNOWN = 10_000
 
 
-def result_is_discarded(frame: FrameType) -> bool:
-    """Whether `frame`, which is awaiting a coroutine at this moment, drops what that returns."""
+def result_is_discarded() -> bool:
+    """Whether what awaits the coroutine that calls this drops what the coroutine returns."""
+    frame = sys._getframe(2)  # noqa: SLF001  there is no public way that is as fast
     code = frame.f_code
     known = _known.get(id(code))
     if known is None:

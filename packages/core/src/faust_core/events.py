@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
@@ -176,7 +175,7 @@ class Event(Generic[K, V]):
             timestamp=timestamp,
             headers=batch.headers(self._index) if headers is None else headers,
             callback=callback,
-            report=report if report is not None else not result_is_discarded(sys._getframe(1)),
+            report=report if report is not None else not result_is_discarded(),
         )
 
     async def send(
@@ -204,7 +203,7 @@ class Event(Generic[K, V]):
             key_serializer=key_serializer,
             value_serializer=value_serializer,
             callback=callback,
-            report=report if report is not None else not result_is_discarded(sys._getframe(1)),
+            report=report if report is not None else not result_is_discarded(),
         )
 
     def __repr__(self) -> str:

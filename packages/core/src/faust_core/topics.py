@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import inspect
 import re
-import sys
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
@@ -124,7 +123,7 @@ class SentRecord:
                 claim, offset = self._attached_to
                 if current_claim.get() is claim and claim.offset == offset:
                     raise RuntimeError(
-                        f"a record for {self._topic} is sent when its event is done: waiting for it inside of the event "
+                        f"a record for {self._topic} is sent when its event is done: waiting for it inside of it "
                         "would never end.  Send it with force=True, or without stream_publish_on_commit"
                     )
             return (yield from asyncio.shield(self._waiter).__await__())
@@ -236,7 +235,7 @@ class Topic(Generic[K, V]):
         """Deal with a record whose value cannot be decoded; replace it on the topic.  See `on_decode_error`."""
         return await _result(self.on_decode_error(error, message))
 
-    async def on_decode_error(self, error: DecodeError, message: Message) -> Any:
+    async def on_decode_error(self, _error: DecodeError, _message: Message) -> Any:
         """Deal with a record that cannot be decoded; replace it on the topic, by a plain or async function.
 
         What it raises is raised in the agent.  Otherwise the record is done, unless it returns False, as this one
@@ -338,7 +337,7 @@ class Topic(Generic[K, V]):
                 headers=headers,
                 callback=callback,
                 force=force,
-                report=report if report is not None else not result_is_discarded(sys._getframe(1)),
+                report=report if report is not None else not result_is_discarded(),
             )
         producer = self.app.active_producer or await self.app.maybe_start_producer()
         try:
@@ -352,7 +351,7 @@ class Topic(Generic[K, V]):
                 return attached
         topic = self.name if self.pattern is not None else self.topics[0]
         on_delivery = None
-        if callback is not None or report or (report is None and not result_is_discarded(sys._getframe(1))):
+        if callback is not None or report or (report is None and not result_is_discarded()):
             sent = SentRecord(producer, topic, partition)
             sent.expect(callback)
             on_delivery = sent.delivered
@@ -412,7 +411,7 @@ class Topic(Generic[K, V]):
             timestamp=timestamp,
             headers=headers,
             callback=callback,
-            report=report if report is not None else not result_is_discarded(sys._getframe(1)),
+            report=report if report is not None else not result_is_discarded(),
         )
 
     def send_soon(
