@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from faust_core.claims import Claim, ClaimSource
+from faust_core.claims import Attached, Claim, ClaimSource
 from faust_core.records import ConsumerRecord, Headers, TopicPartition
 
 if TYPE_CHECKING:
@@ -58,15 +58,11 @@ class LocalBatch:
 class LocalDecoding:
     """Values are what they are."""
 
-    decode_failures: tuple[type[Exception], ...] = ()
-
     def __init__(self, topic: Topic[Any, Any]) -> None:
-        self.app = topic.app
+        self.app: Any = topic.app
+        self.decode_failures: tuple[type[Exception], ...] = ()
+        self.raw_decode: Callable[[bytes], Any] = _as_it_is
         self._topic = topic
-
-    @staticmethod
-    def raw_decode(data: Any) -> Any:
-        return data
 
     def decode_key(self, data: Any, _claim: Claim, _index: int | None = None) -> Any:
         return data
@@ -84,11 +80,15 @@ class LocalDecoding:
 class LocalTask:
     """No task of the group: nothing is committed, and tables cannot be changed."""
 
-    halted = False
-    closed = False
-    attached = None
-    open_tables: Mapping[str, Any] = {}
-    partition = 0
+    def __init__(self) -> None:
+        self.halted = False
+        self.closed = False
+        self.attached: list[Attached] | None = None
+        self.open_tables: Mapping[str, Any] = {}
+
+    @property
+    def partition(self) -> int:
+        return 0
 
     def describe_missing_table(self, name: str) -> str:
         return f"table {name!r} can be changed from streams of topics only: a value of an iterable has no partition"
@@ -221,6 +221,10 @@ def aiterator(values: Any) -> AsyncIterator[Any]:
             yield value
 
     return each()
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 async def _take(values: AsyncIterator[Any]) -> tuple[Any] | None:

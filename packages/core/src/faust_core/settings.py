@@ -191,9 +191,7 @@ class Settings:
     # Streams
     stream_buffer_maxsize: int = _s(4096, _int1, "events waiting, per stream and partition")
     stream_processing_timeout: float = _s(300.0, _sec, "see `stuck_agent_timeout`", effect=False)
-    stream_publish_on_commit: bool = _s(
-        False, p.boolean, "send what an event sends when its offset is committed", env=_NO_ENV
-    )
+    stream_publish_on_commit: bool = _s(False, p.boolean, "an event's sends wait until it is committed", env=_NO_ENV)
     stream_recovery_delay: float = _s(0.0, _sec, effect=False)
     stream_wait_empty: bool = _s(True, p.boolean, effect=False)
     stream_ack_cancelled_tasks: bool = _s(False, p.boolean, effect=False)

@@ -385,7 +385,7 @@ class Stream(Generic[T]):
                 # Nothing was done with the item yet, so a checkpoint need not wait for it.
                 claim.buffered = first
                 await asyncio.sleep(times[0] + window - loop.time())
-                while first and claim.task.halted and not claim.task.closed:
+                while first and claim.task.halted and not claim.task.closed:  # noqa: ASYNC110  few wait, and briefly
                     await asyncio.sleep(HALTED_S)
                 claim.buffered = False
             times.append(loop.time())

@@ -153,7 +153,7 @@ async def test_sending_tells_where_the_record_stands(lab, eventually):
         assert (await (await topic.send(value="d", partition=1, report=False))).offset == -1
         await app.send("out", value="d", partition=1)
         topic.send_soon(value="e", partition=1, callback=reported.append)
-        await eventually(lambda: [m.offset for m in reported] == [1, 4])
+        await eventually(lambda: [m.offset for m in reported] == [1, 5])
     record = lab.records("out")[0]
     assert (record.key, record.value, record.timestamp_ms, dict(record.headers)) == (b"1", b'"a"', 12500, {"h": b"x"})
     assert lab.values("out") == ["a", "b", "c", "d", "e"]

@@ -59,10 +59,9 @@ class Topics:
     def _is_internal(self, name: str) -> bool:
         conf = self._conf
         return (
-            name.startswith("__")
+            name.startswith(("__", conf.reply_to_prefix))
             or name.endswith(("-changelog", "-repartition", "-__assignor-__leader"))
             or name == conf.dead_letter_topic
-            or name.startswith(conf.reply_to_prefix)
             or name in self._repartitioned
         )
 
