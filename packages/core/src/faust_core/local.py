@@ -140,7 +140,7 @@ class LocalSource:
         if not found:
             self.ended = True
             return None
-        claim = Claim(LocalBatch(found[0], self.taken), 0, 1, self._task, self._decoding, self)  # type: ignore[arg-type]  # its values are no bytes
+        claim = Claim(LocalBatch(found[0], self.taken), 0, 1, self._task, self._decoding, self)
         claim.actor = asyncio.current_task()
         self.taken += 1
         self._claims.append(claim)

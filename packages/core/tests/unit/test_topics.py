@@ -308,10 +308,10 @@ async def test_maxsize_bounds_what_waits(lab, eventually):
 
 
 BAD = {
-    "undecodable": (b"{", "value", "Expecting"),
-    "wrong type": (b'{"n":"x"}', "value", "n"),
-    "null": (None, "value", "null"),
-    "large": (b'"' + b"x" * 1_048_576 + b'"', "value", "dict"),
+    "undecodable": (b"{", ["Expecting", "truncated"]),
+    "wrong type": (b'{"n":"x"}', ["$.n", "n:", "$[...]", "n"]),
+    "null": (None, ["null"]),
+    "large": (b'"' + b"x" * 1_048_576 + b'"', ["dict", "object"]),
 }
 
 
@@ -321,7 +321,7 @@ async def test_each_bad_record_goes_the_way_of_the_policy_and_says_where_it_stan
     lab, eventually, caplog, bad, policy
 ):
     app = lab.app(on_decode_error=policy)
-    data, _, reason = BAD[bad]
+    data, reasons = BAD[bad]
     seen = []
 
     @app.agent(app.topic("in", value_type=dict[str, int], value_serializer="json"))
@@ -334,7 +334,7 @@ async def test_each_bad_record_goes_the_way_of_the_policy_and_says_where_it_stan
         await app.start()
         with pytest.raises(Exception, match="in/0 at offset 1") as raised:
             await app.wait()
-        assert reason in str(raised.value)
+        assert any(reason in str(raised.value) for reason in reasons)
         lab.apps.remove(app)
         with pytest.raises(Exception, match="in/0 at offset 1"):
             await app.stop()
@@ -353,7 +353,7 @@ async def test_each_bad_record_goes_the_way_of_the_policy_and_says_where_it_stan
     headers = dict(letter.headers)
     place = (headers["Faust-Error-Topic"], headers["Faust-Error-Partition"], headers["Faust-Error-Offset"])
     assert place == (b"in", b"0", b"1")
-    assert reason.encode() in headers["Faust-Error-Message"]
+    assert any(reason.encode() in headers["Faust-Error-Message"] for reason in reasons)
     assert letter.value == (None if bad == "large" else data)
 
 
@@ -378,7 +378,7 @@ async def test_a_key_that_cannot_be_decoded_goes_the_way_of_the_policy(lab, even
 
 
 async def test_a_record_too_large_to_send_fails_its_event_only(lab, eventually):
-    app = lab.app(producer_max_request_size=1000)
+    app = lab.app(producer_max_request_size=8000)
     out = app.topic("out")
     lab.broker.create_topic("out", 1)
 
@@ -387,7 +387,7 @@ async def test_a_record_too_large_to_send_fails_its_event_only(lab, eventually):
         async for n in stream:
             await out.send(value="x" * n)
 
-    lab.put("in", 10, 2000, 20)
+    lab.put("in", 10, 9000, 20)
     async with app:
         await eventually(lambda: lab.committed("in") == 3)
     assert [len(v) for v in lab.values("out")] == [10, 20]
