@@ -18,7 +18,17 @@ from faust_core.errors import ConfigError
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
-from faust_core.tables import Table, TableOptions
+from faust_core.tables import (
+    GlobalTable,
+    GlobalTableOptions,
+    SetGlobalTable,
+    SetTable,
+    SetTableOptions,
+    Table,
+    TableOptions,
+)
+from faust_core.tables.options import check_options
+from faust_core.tables.table import KeyPartitionedTable
 from faust_core.topics import Topic, TopicOptions
 
 __all__ = ["Declares"]
@@ -26,6 +36,8 @@ __all__ = ["Declares"]
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
 V = TypeVar("V")
+AnyTable = TypeVar("AnyTable", bound="Table[Any, Any]")
+AnySetTable = TypeVar("AnySetTable", bound="SetTable[Any, Any]")
 
 
 class Declares(ABC):
@@ -246,12 +258,91 @@ class Declares(ABC):
         """Declare a table; see `faust_core.tables.Table` for the options.
 
         Raises:
-            ConfigError: a table of that name exists.
+            ConfigError: a table of that name exists, or an option does not, or has a value that it cannot have.
         """
-        if name in self.tables:
-            raise ConfigError(f"there is a table {name!r} already: its changelog can belong to one only")
-        table: Table[Any, Any] = Table(self._application(), name, **options)
-        self.tables[name] = table
+        check_options("app.Table", name, options, TableOptions)
+        kind = KeyPartitionedTable if options.get("use_partitioner") else Table
+        return self._declare_table(kind(self._application(), name, **options))
+
+    @overload
+    def GlobalTable(
+        self, name: str, *, key_type: type[K], value_type: type[V], **options: Unpack[GlobalTableOptions]
+    ) -> GlobalTable[K, V]: ...
+
+    @overload
+    def GlobalTable(
+        self,
+        name: str,
+        *,
+        key_type: Any = None,
+        value_type: Any = None,
+        default: Callable[[], Any] | None = None,
+        **options: Unpack[GlobalTableOptions],
+    ) -> GlobalTable[Any, Any]: ...
+
+    def GlobalTable(self, name: str, **options: Any) -> GlobalTable[Any, Any]:  # noqa: N802  as above
+        """Declare a table of which every worker has all; see `faust_core.tables.GlobalTable`.
+
+        Raises:
+            ConfigError: as for `Table`.
+        """
+        check_options("app.GlobalTable", name, options, GlobalTableOptions)
+        return self._declare_table(GlobalTable(self._application(), name, **options))
+
+    @overload
+    def SetTable(
+        self, name: str, *, key_type: type[K], value_type: type[V], **options: Unpack[SetTableOptions]
+    ) -> SetTable[K, V]: ...
+
+    @overload
+    def SetTable(
+        self, name: str, *, key_type: Any = None, value_type: Any = None, **options: Unpack[SetTableOptions]
+    ) -> SetTable[Any, Any]: ...
+
+    def SetTable(self, name: str, **options: Any) -> SetTable[Any, Any]:  # noqa: N802  as above
+        """Declare a table of sets; see `faust_core.tables.SetTable`.
+
+        Raises:
+            ConfigError: as for `Table`.
+        """
+        check_options("app.SetTable", name, options, SetTableOptions)
+        return self._declare_sets(SetTable(self._application(), name, **options))
+
+    @overload
+    def SetGlobalTable(
+        self, name: str, *, key_type: type[K], value_type: type[V], **options: Unpack[SetTableOptions]
+    ) -> SetGlobalTable[K, V]: ...
+
+    @overload
+    def SetGlobalTable(
+        self, name: str, *, key_type: Any = None, value_type: Any = None, **options: Unpack[SetTableOptions]
+    ) -> SetGlobalTable[Any, Any]: ...
+
+    def SetGlobalTable(self, name: str, **options: Any) -> SetGlobalTable[Any, Any]:  # noqa: N802  as above
+        """Declare a table of sets of which every worker has all; see `faust_core.tables.SetGlobalTable`.
+
+        Raises:
+            ConfigError: as for `Table`.
+        """
+        check_options("app.SetGlobalTable", name, options, SetTableOptions)
+        return self._declare_sets(SetGlobalTable(self._application(), name, **options))
+
+    def _declare_sets(self, table: AnySetTable) -> AnySetTable:
+        declared = self._declare_table(table)
+        if table.start_manager:
+            agent = self.agent(table.manager.topic, name=f"{table.name}-setmanager")
+            agent(table.manager.process)
+        return declared
+
+    def _declare_table(self, table: AnyTable) -> AnyTable:
+        if table.name in self.tables:
+            raise ConfigError(f"there is a table {table.name!r} already: its changelog can belong to one only")
+        for other in self.tables.values():
+            if other.changelog_topic_name == table.changelog_topic_name:
+                raise ConfigError(
+                    f"tables {other.name!r} and {table.name!r} have the same changelog, {table.changelog_topic_name}"
+                )
+        self.tables[table.name] = table
         return table
 
     def timer(
