@@ -144,7 +144,7 @@ class TablePartition:
         #: read ahead of use: the bytes in the store, None where it has none
         self._fetched: dict[Any, bytes | None] = {}
         self.fetched_used = 0
-        #: grows with every change of what is below `dirty`
+        #: grows whenever the store is written to
         self.version = 0
         self._closed = False
         self.dirty: dict[Any, Any] = self._overlay({})
@@ -277,7 +277,6 @@ class TablePartition:
         if self.dirty:
             self.staged = self._overlay({**self.staged, **self.dirty}) if self.staged else self.dirty
             self.dirty = self._overlay({})
-            self.version += 1
         if self._outside:
             self._outside_staged |= self._outside
             self._outside = {}
@@ -297,7 +296,6 @@ class TablePartition:
         if self.staged:
             self.dirty = self._overlay({**self.staged, **self.dirty})
             self.staged = {}
-            self.version += 1
         self._outside = self._outside_staged | self._outside
         self._outside_staged = {}
 

@@ -18,6 +18,7 @@ from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
+from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
 from faust_core.engine.schedule import Job, run_job
@@ -95,7 +96,12 @@ class Worker:
         conf, transport = self.conf, self._transport
         self.admin = transport.admin()
         self.topics = Topics(self.admin, self._declarations, conf)
-        self.fetcher = Fetcher(transport.consumer(name="input"), max_queued=conf.stream_buffer_maxsize)
+        remote = [name for name in self._declarations.tables if self._backends.remote(name)]
+        self.fetcher = Fetcher(
+            transport.consumer(name="input"),
+            max_queued=conf.stream_buffer_maxsize,
+            before_delivery=ReadAhead(self._in_thread).before_delivery if remote else None,
+        )
         self.stores = Stores(self._backends, self._in_thread, cache_size=conf.table_cache_size)
         self._restore_consumer = transport.consumer(name="restore")
         self.restorer = Restorer(
