@@ -193,12 +193,13 @@ class TablePartition:
         value = self._old.get(key, MISSING)
         if value is MISSING:
             if key in self._fetched:
-                data = self._fetched.pop(key)
+                data = self._fetched[key]
                 self.fetched_used += 1
             else:
                 data = self.store.get(self.codec.encode_key(key))
             if data is None:
                 return MISSING
+            self._fetched.pop(key, None)
             value = self.codec.decode_value(data)
         self._remember(key, value)
         return value

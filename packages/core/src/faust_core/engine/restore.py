@@ -142,18 +142,15 @@ class Restorer:
         Returns the records applied.
         """
         ends = await self._admin.end_offsets([table.changelog for table in tables])
-        await self._read(tables, ends)
+        await self._read(tables, ends, followed=True)
         if not self._since:
             self._since = time.monotonic()
-        for table in tables:
-            replica = self._replicas[table.changelog]
-            replica.followed = True
-            table.caught_up = replica.reach
         restored = 0
         for table in tables:
             replica = self._replicas[table.changelog]
             await replica.complete.wait()
             replica.end = None
+            table.caught_up = replica.reach
             restored += replica.restored
         self._report(final=True)
         return restored
@@ -185,7 +182,9 @@ class Restorer:
         ends = await self._admin.end_offsets([table.changelog for table in _resident(task)])
         return max(0, sum(ends.values()) - self.offset(task))
 
-    async def _read(self, wanted: Sequence[TablePartition], ends: Mapping[TopicPartition, int]) -> None:
+    async def _read(
+        self, wanted: Sequence[TablePartition], ends: Mapping[TopicPartition, int], *, followed: bool = False
+    ) -> None:
         new: dict[TopicPartition, int] = {}
         tables = [table for table in wanted if table.changelog not in self._replicas]
         starts = await self._admin.start_offsets([table.changelog for table in tables]) if tables else {}
@@ -202,12 +201,12 @@ class Restorer:
                 await self._rebuild(table)
                 offset = None
             new[tp] = starts[tp] if offset is None else offset
-            self._replicas[tp] = Replica(table, new[tp])
+            self._replicas[tp] = Replica(table, new[tp], followed=followed)
         for table in wanted:
             replica = self._replicas[table.changelog]
             replica.end = ends.get(table.changelog)
             self._check(replica)
-        pending = {tp: position for tp, position in new.items() if not self._replicas[tp].complete.is_set()}
+        pending = {tp: pos for tp, pos in new.items() if followed or not self._replicas[tp].complete.is_set()}
         if pending:
             async with self._lock:
                 await self._consumer.assign(pending)
