@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
 
 from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
-from faust_core.application import AppProtocol
 from faust_core.cron import Cron
+from faust_core.declaring_tables import DeclaresTables
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
 from faust_core.errors import ConfigError
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
-from faust_core.tables import (
-    GlobalTable,
-    GlobalTableOptions,
-    SetGlobalTable,
-    SetTable,
-    SetTableOptions,
-    Table,
-    TableOptions,
-)
-from faust_core.tables.options import check_options
-from faust_core.tables.table import KeyPartitionedTable
 from faust_core.topics import Topic, TopicOptions
 
 __all__ = ["Declares"]
@@ -36,17 +25,15 @@ __all__ = ["Declares"]
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
 V = TypeVar("V")
-AnyTable = TypeVar("AnyTable", bound="Table[Any, Any]")
-AnySetTable = TypeVar("AnySetTable", bound="SetTable[Any, Any]")
 
 
-class Declares(ABC):
+class Declares(DeclaresTables):
     """What a program says of its application before it runs."""
 
     def __init__(self, conf: Settings) -> None:
+        super().__init__()
         self.conf = conf
         self.agents: dict[str, Agent[Any]] = {}
-        self.tables: dict[str, Table[Any, Any]] = {}
         self.jobs: list[Job] = []
         self.topics: list[Topic[Any, Any]] = []
         self.signals = Signals()
@@ -54,10 +41,6 @@ class Declares(ABC):
         self.on_configured = Signal("on_configured")
         self.on_after_configured = Signal("on_after_configured")
         self.on_worker_init = Signal("on_worker_init")
-
-    @abstractmethod
-    def _application(self) -> AppProtocol:
-        """Return this application, as topics, tables and agents know it."""
 
     @abstractmethod
     def _runtime(self) -> StreamRuntime:
@@ -211,139 +194,6 @@ class Declares(ABC):
             return agent
 
         return declare
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        key_type: type[K],
-        value_type: type[V],
-        default: Callable[[], V] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[K, V]: ...
-
-    @overload
-    def Table(
-        self, name: str, *, key_type: type[K], default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
-    ) -> Table[K, V]: ...
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        value_type: type[V],
-        default: Callable[[], V] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[Any, V]: ...
-
-    @overload
-    def Table(
-        self, name: str, *, default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
-    ) -> Table[Any, V]: ...
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        key_type: Any = None,
-        value_type: Any = None,
-        default: Callable[[], Any] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[Any, Any]: ...
-
-    def Table(self, name: str, **options: Any) -> Table[Any, Any]:  # noqa: N802  the name that applications use
-        """Declare a table; see `faust_core.tables.Table` for the options.
-
-        Raises:
-            ConfigError: a table of that name exists, or an option does not, or has a value that it cannot have.
-        """
-        check_options("app.Table", name, options, TableOptions)
-        kind = KeyPartitionedTable if options.get("use_partitioner") else Table
-        return self._declare_table(kind(self._application(), name, **options))
-
-    @overload
-    def GlobalTable(
-        self, name: str, *, key_type: type[K], value_type: type[V], **options: Unpack[GlobalTableOptions]
-    ) -> GlobalTable[K, V]: ...
-
-    @overload
-    def GlobalTable(
-        self,
-        name: str,
-        *,
-        key_type: Any = None,
-        value_type: Any = None,
-        default: Callable[[], Any] | None = None,
-        **options: Unpack[GlobalTableOptions],
-    ) -> GlobalTable[Any, Any]: ...
-
-    def GlobalTable(self, name: str, **options: Any) -> GlobalTable[Any, Any]:  # noqa: N802  as above
-        """Declare a table of which every worker has all; see `faust_core.tables.GlobalTable`.
-
-        Raises:
-            ConfigError: as for `Table`.
-        """
-        check_options("app.GlobalTable", name, options, GlobalTableOptions)
-        return self._declare_table(GlobalTable(self._application(), name, **options))
-
-    @overload
-    def SetTable(
-        self, name: str, *, key_type: type[K], value_type: type[V], **options: Unpack[SetTableOptions]
-    ) -> SetTable[K, V]: ...
-
-    @overload
-    def SetTable(
-        self, name: str, *, key_type: Any = None, value_type: Any = None, **options: Unpack[SetTableOptions]
-    ) -> SetTable[Any, Any]: ...
-
-    def SetTable(self, name: str, **options: Any) -> SetTable[Any, Any]:  # noqa: N802  as above
-        """Declare a table of sets; see `faust_core.tables.SetTable`.
-
-        Raises:
-            ConfigError: as for `Table`.
-        """
-        check_options("app.SetTable", name, options, SetTableOptions)
-        return self._declare_sets(SetTable(self._application(), name, **options))
-
-    @overload
-    def SetGlobalTable(
-        self, name: str, *, key_type: type[K], value_type: type[V], **options: Unpack[SetTableOptions]
-    ) -> SetGlobalTable[K, V]: ...
-
-    @overload
-    def SetGlobalTable(
-        self, name: str, *, key_type: Any = None, value_type: Any = None, **options: Unpack[SetTableOptions]
-    ) -> SetGlobalTable[Any, Any]: ...
-
-    def SetGlobalTable(self, name: str, **options: Any) -> SetGlobalTable[Any, Any]:  # noqa: N802  as above
-        """Declare a table of sets of which every worker has all; see `faust_core.tables.SetGlobalTable`.
-
-        Raises:
-            ConfigError: as for `Table`.
-        """
-        check_options("app.SetGlobalTable", name, options, SetTableOptions)
-        return self._declare_sets(SetGlobalTable(self._application(), name, **options))
-
-    def _declare_sets(self, table: AnySetTable) -> AnySetTable:
-        declared = self._declare_table(table)
-        if table.start_manager:
-            agent = self.agent(table.manager.topic, name=f"{table.name}-setmanager")
-            agent(table.manager.process)
-        return declared
-
-    def _declare_table(self, table: AnyTable) -> AnyTable:
-        if table.name in self.tables:
-            raise ConfigError(f"there is a table {table.name!r} already: its changelog can belong to one only")
-        for other in self.tables.values():
-            if other.changelog_topic_name == table.changelog_topic_name:
-                raise ConfigError(
-                    f"tables {other.name!r} and {table.name!r} have the same changelog, {table.changelog_topic_name}"
-                )
-        self.tables[table.name] = table
-        return table
 
     def timer(
         self, interval: float | dt.timedelta, *, on_leader: bool = False, name: str | None = None, on_error: str = "log"
