@@ -157,7 +157,8 @@ def conformance(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Tests against real Apache Kafka and a real Redis."""
     install(session, "test")
-    pytest(session, *IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=existing("packages/*/tests", "tests"))
+    paths = existing("packages/*/tests", "tests")
+    pytest(session, *IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
 
 
 @nox.session
