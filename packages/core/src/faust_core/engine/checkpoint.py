@@ -192,7 +192,10 @@ class Checkpointer:
             task.committed |= {tp: offset for tp, offset in offsets.items() if tp in task.inputs}
         for table, changes, written in staged:
             # Reports come in the order of the records, each before the flush returns.
-            await self._apply(table, changes, written[0])
+            if table.caught_up is None:
+                await self._apply(table, changes, written[0])
+            else:
+                await table.caught_up(written[0])
             table.settle()
         self.on_step("applied")
 
