@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from faust_core.stream import Stream
     from faust_core.tables import Table
     from faust_core.topics import Topic
-    from faust_core.windows import HoppingWindow, TumblingWindow, Window
+    from faust_core.windows import HoppingWindow, SessionWindow, SlidingWindow, TumblingWindow, Window
 
 __all__ = [
     "Agent",
@@ -36,6 +36,8 @@ __all__ = [
     "Table",
     "Topic",
     "TopicPartition",
+    "SessionWindow",
+    "SlidingWindow",
     "TumblingWindow",
     "Window",
     "current_event",
@@ -57,6 +59,8 @@ _MODULES = {
     "Table": "tables",
     "Topic": "topics",
     "TopicPartition": "records",
+    "SessionWindow": "windows",
+    "SlidingWindow": "windows",
     "TumblingWindow": "windows",
     "Window": "windows",
     "current_event": "events",

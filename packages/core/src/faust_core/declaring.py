@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Unpack, overload
 
 from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
 from faust_core.application import AppProtocol
+from faust_core.closing_agents import closing_agents
 from faust_core.cron import Cron
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
@@ -61,7 +62,8 @@ class Declares(ABC):
 
     def declarations(self) -> Declarations:
         """Return what has been declared so far."""
-        return Declarations(tuple(self.agents.values()), dict(self.tables), tuple(self.jobs))
+        agents = (*self.agents.values(), *closing_agents(self._application(), self.tables.values()))
+        return Declarations(agents, dict(self.tables), tuple(self.jobs))
 
     @overload
     def topic(

@@ -8,8 +8,7 @@ A key that changes fifty times between two checkpoints is encoded, logged and st
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -19,9 +18,7 @@ from faust_core.protocols.store import Change, Store
 from faust_core.records import TopicPartition
 from faust_core.registry import codec as find_codec
 
-__all__ = ["DELETED", "MISSING", "PartitionedTable", "TableCodec", "TablePartition", "WindowedCodec", "hashable"]
-
-log = logging.getLogger(__name__)
+__all__ = ["DELETED", "MISSING", "PartitionedTable", "TableCodec", "TablePartition", "WindowedCodec", "hashable", "read_window"]
 
 DELETED: Any = object()
 MISSING: Any = object()
@@ -113,7 +110,7 @@ class WindowedCodec(TableCodec):
         if at < 1 or before[:1] != b"[" or before[-1:] != b",":
             raise DecodeError(f"table {self._name!r} is windowed: {data!r} is not [key,[start,end]]")
         try:
-            window = _read_window(data[at:])
+            window = read_window(data[at:])
         except (TypeError, ValueError) as exc:
             raise DecodeError(f"table {self._name!r} is windowed: {data!r} has no window: {exc}") from exc
         return super().decode_key(before[1:-1]), window
@@ -127,7 +124,7 @@ def _write_window(window: tuple[float, float]) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _read_window(data: bytes) -> tuple[float, float]:
+def read_window(data: bytes) -> tuple[float, float]:
     start, end = json.loads(data.rstrip().removesuffix(b"]"))
     return float(start), float(end)
 
@@ -148,7 +145,10 @@ class PartitionedTable(Protocol):
 
 
 class TablePartition:
-    """One partition of a table on the worker that owns it.  The event loop's thread alone calls it."""
+    """One partition of a table on the worker that owns it.  The event loop's thread alone calls it.
+
+    A windowed table's partitions are `faust_core.windows.partition.WindowedPartition`s.
+    """
 
     __slots__ = (
         "_cache_size",
@@ -156,9 +156,9 @@ class TablePartition:
         "_old",
         "_young",
         "changelog",
+        "closing",
         "codec",
         "dirty",
-        "expiry",
         "staged",
         "store",
         "table",
@@ -173,8 +173,8 @@ class TablePartition:
         self.changelog = changelog
         self.dirty: dict[Any, Any] = {}
         self.staged: dict[Any, Any] = {}
-        #: what a windowed table knows of its windows; None where that is to be found out from the keys
-        self.expiry: Any = None
+        #: who hands out the windows that are over; None where nobody waits for them
+        self.closing: Any = None
         # Two generations: when the young one is full it becomes the old one.  Bounded, and no bookkeeping per read.
         self._young: dict[Any, Any] = {}
         self._old: dict[Any, Any] = {}
@@ -212,7 +212,7 @@ class TablePartition:
     def items(self) -> Iterator[tuple[Any, Any]]:
         """Yield decoded keys and values, uncommitted changes included, in no particular order."""
         over = {**self.staged, **self.dirty}
-        for key_bytes, value_bytes in self.store.scan():
+        for key_bytes, value_bytes in self.rows():
             key = self.codec.decode_key(key_bytes)
             if key not in over:
                 yield key, self.codec.decode_value(value_bytes)
@@ -220,23 +220,25 @@ class TablePartition:
             if value is not DELETED:
                 yield key, value
 
-    def readable_keys(self) -> Iterator[Any]:
-        """Yield decoded keys, uncommitted ones included; those of another type are left out, with a warning."""
-        over = {**self.staged, **self.dirty}
-        foreign, reason = 0, None
-        for key_bytes, _ in self.store.scan():
-            try:
-                key = self.codec.decode_key(key_bytes)
-            except DecodeError as exc:
-                foreign, reason = foreign + 1, exc
-            else:
-                if key not in over:
-                    yield key
-        if foreign:
-            log.warning("%d keys of %s are left alone: %s", foreign, self.changelog, reason)
-        yield from (key for key, value in over.items() if value is not DELETED)
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the keys and values in the store, as bytes."""
+        return self.store.scan()
 
     # -- the checkpoint's side
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something for a checkpoint to write."""
+        return bool(self.dirty or self.staged)
+
+    @property
+    def pressing(self) -> bool:
+        """Whether work waits for the next checkpoint."""
+        return False
+
+    def indexed(self, changes: Collection[Change]) -> Collection[Change]:
+        """Return the changes of the changelog as the local store takes them."""
+        return changes
 
     def stage(self) -> list[Change]:
         """Move the uncommitted changes into the checkpoint, and return them as bytes."""
@@ -272,13 +274,11 @@ class TablePartition:
 
     def discard(self) -> None:
         """Forget what is not committed."""
-        self.expiry = None
         self.dirty = {}
         self.staged = {}
 
     def forget_cache(self) -> None:
         """The store was changed by others than the checkpoint."""
-        self.expiry = None
         self._young, self._old = {}, {}
 
     def close(self) -> None:

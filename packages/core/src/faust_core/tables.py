@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
@@ -15,7 +16,9 @@ from faust_core.table_partition import DELETED, MISSING, TableCodec, TablePartit
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
-    from faust_core.windows import Window, WindowedTable
+    from faust_core.windows import LateEvent, Window, WindowedTable
+
+    OnLate = Callable[[LateEvent], Any]
 
 __all__ = ["Table", "TableOptions"]
 
@@ -34,6 +37,7 @@ class TableOptions(TypedDict, total=False):
     on_recover: Callable[[], Any] | None
     options: Mapping[str, Any] | None
     window: Window | None
+    on_window_close: Callable[[Any, Any], Any] | None
 
 
 class Table(MutableMapping[K, V], Generic[K, V]):
@@ -59,6 +63,7 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         on_recover: Callable[[], Any] | None = None,
         options: Mapping[str, Any] | None = None,
         window: Window | None = None,
+        on_window_close: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         if default is not None and not callable(default):
             raise ConfigError(f"table {name!r}: default= is a function such as int, not {default!r}")
@@ -72,6 +77,9 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         self.options = dict(options or {})
         self.extra_topic_configs = dict(extra_topic_configs or {})
         self.window: Window | None = None
+        self.on_window_close = on_window_close
+        #: somebody waits for final results
+        self.closes = on_window_close is not None
         self._on_recover: list[Callable[[], Any]] = [on_recover] if on_recover else []
         self._parts: dict[int, TablePartition] = {}
         self._codec_spec = (
@@ -94,9 +102,10 @@ class Table(MutableMapping[K, V], Generic[K, V]):
     def changelog_spec(self, partitions: int) -> TopicSpec:
         """Describe the changelog topic as it shall be created."""
         config = {"cleanup.policy": "compact"}
-        if self.window is not None and self.window.expires is not None:
+        if self.window is not None and self.window.expires is not None and not self.closes:
+            # Where windows are closed none may be deleted before that, however long the stream stands still.
             # A window's first record is as old as the window, so that it must outlive that, too.
-            kept_ms = round((self.window.size + self.window.expires) * 1000)
+            kept_ms = round((self.window.length + self.window.expires) * 1000)
             config = {"cleanup.policy": "compact,delete", "retention.ms": str(kept_ms)}
         config.update({key: str(value) for key, value in self.extra_topic_configs.items()})
         return TopicSpec(self.changelog_topic_name, partitions, self.app.conf.topic_replication_factor, config)
@@ -105,7 +114,14 @@ class Table(MutableMapping[K, V], Generic[K, V]):
 
     def open_partition(self, partition: int, store: Store, cache_size: int) -> TablePartition:
         self._opened = True
-        return TablePartition(self, store, self.codec, TopicPartition(self.changelog_topic_name, partition), cache_size)
+        changelog = TopicPartition(self.changelog_topic_name, partition)
+        if self.window is None:
+            return TablePartition(self, store, self.codec, changelog, cache_size)
+        from faust_core.windows.partition import WindowedPartition  # noqa: PLC0415  windows stand on tables
+
+        return WindowedPartition(
+            self, store, self.codec, changelog, cache_size, window=self.window, closes=self.closes
+        )
 
     def attach(self, partition: int, part: TablePartition) -> None:
         """A partition is this worker's, restored and ready."""
@@ -186,11 +202,11 @@ class Table(MutableMapping[K, V], Generic[K, V]):
             return self._find(key) is not MISSING  # type: ignore[arg-type]  # any object may be asked for
         return self.current_partition().get(key) is not MISSING
 
-    def _visible(self) -> Iterable[TablePartition]:
+    def visible(self) -> Iterable[TablePartition]:
         return [self.current_partition()] if current_claim.get() is not None else list(self._parts.values())
 
     def __iter__(self) -> Iterator[K]:
-        for part in self._visible():
+        for part in self.visible():
             for key, _ in part.items():  # noqa: PERF102  not a dict
                 yield key
 
@@ -202,7 +218,7 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         return TableItems(self)
 
     def iterate_items(self) -> Iterator[tuple[K, V]]:
-        for part in self._visible():
+        for part in self.visible():
             yield from part.items()
 
     def clear(self) -> None:
@@ -243,16 +259,22 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         size: float | dt.timedelta,
         expires: float | dt.timedelta | None = None,
         key_index: bool = False,
+        *,
+        grace: float | dt.timedelta | None = None,
+        on_late: OnLate | None = None,
     ) -> WindowedTable[K, V]:
         """Return this table split into windows of `size` that follow each other.
 
         Args:
             size: seconds, or a timedelta.
-            expires: how long a window is kept after its end, in stream time; for ever where None.
+            expires: how long a window is kept after its end, in stream time; for ever where None, or until it is
+                closed where somebody waits for that.
+            grace: how long after its end a window still takes late events, in stream time.
+            on_late: called with a `LateEvent` for each change that came later than that.
         """
         from faust_core.windows import TumblingWindow  # noqa: PLC0415  windows stand on tables
 
-        return self.using_window(TumblingWindow(size, expires), key_index=key_index)
+        return self.using_window(TumblingWindow(size, expires, grace), key_index=key_index, on_late=on_late)
 
     def hopping(
         self,
@@ -260,24 +282,74 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         step: float | dt.timedelta,
         expires: float | dt.timedelta | None = None,
         key_index: bool = False,
+        *,
+        grace: float | dt.timedelta | None = None,
+        on_late: OnLate | None = None,
     ) -> WindowedTable[K, V]:
         """Return this table split into windows of `size` that begin every `step`; they overlap."""
         from faust_core.windows import HoppingWindow  # noqa: PLC0415
 
-        return self.using_window(HoppingWindow(size, step, expires), key_index=key_index)
+        return self.using_window(HoppingWindow(size, step, expires, grace), key_index=key_index, on_late=on_late)
 
-    def using_window(self, window: Window, *, key_index: bool = False) -> WindowedTable[K, V]:  # noqa: ARG002  the index is always kept
+    def sliding(
+        self,
+        before: float | dt.timedelta,
+        after: float | dt.timedelta,
+        expires: float | dt.timedelta,
+        key_index: bool = False,
+        *,
+        merge: Callable[[V, V], V] = operator.add,
+        on_late: OnLate | None = None,
+    ) -> WindowedTable[K, V]:
+        """Return this table with, at each time, what happened from `before` until `after` it, merged by `merge`."""
+        from faust_core.windows import SlidingWindow  # noqa: PLC0415
+
+        window = SlidingWindow(before, after, expires, merge=merge)
+        return self.using_window(window, key_index=key_index, on_late=on_late)
+
+    def session(
+        self,
+        gap: float | dt.timedelta,
+        expires: float | dt.timedelta | None = None,
+        key_index: bool = False,
+        *,
+        merge: Callable[[V, V], V] = operator.add,
+        grace: float | dt.timedelta | None = None,
+        on_late: OnLate | None = None,
+    ) -> WindowedTable[K, V]:
+        """Return this table split into sessions: events of a key, none more than `gap` after the one before.
+
+        Args:
+            merge: makes one value of those of two sessions, the earlier one first, when an event joins them.
+        """
+        from faust_core.windows import SessionWindow  # noqa: PLC0415
+
+        window = SessionWindow(gap, expires, grace, merge=merge)
+        return self.using_window(window, key_index=key_index, on_late=on_late)
+
+    def using_window(
+        self, window: Window, *, key_index: bool = False, on_late: OnLate | None = None
+    ) -> WindowedTable[K, V]:
         """Return this table split by `window`.
+
+        Args:
+            key_index: `items()` shows the keys and values of one window, not all windows.
 
         Raises:
             ConfigError: it is split by another window already, is in use, or has keys that are not written as JSON.
         """
-        from faust_core.windows import WindowedTable  # noqa: PLC0415
+        from faust_core.windows import split  # noqa: PLC0415
 
         self._split_by(window)
-        return WindowedTable(self, window)
+        return split(self, window, key_index=key_index, on_late=on_late)
 
     def _split_by(self, window: Window) -> None:
+        from faust_core.windows import SlidingWindow, Window  # noqa: PLC0415
+
+        if not isinstance(window, Window):
+            raise ConfigError(f"table {self.name!r}: window= is a window such as TumblingWindow(60), not {window!r}")
+        if self.closes and isinstance(window, SlidingWindow):
+            raise ConfigError(f"table {self.name!r}: sliding windows have no final results; use hopping windows")
         if self.window == window:
             return
         if self.window is not None:
@@ -288,6 +360,18 @@ class Table(MutableMapping[K, V], Generic[K, V]):
             raise ConfigError(f"table {self.name!r} is in use: say its window where it is declared")
         self.codec = WindowedCodec(self.name, *self._codec_spec)
         self.window = window
+
+    def close_windows(self, what: str) -> None:
+        """Somebody waits for final results: from the start on no window may go before it was handed out.
+
+        Raises:
+            ConfigError: the table is in use.
+        """
+        if self._opened and not self.closes:
+            raise ConfigError(
+                f"table {self.name!r} is in use: call {what} beside the declaration, before the application starts"
+            )
+        self.closes = True
 
     def __hash__(self) -> int:
         return id(self)

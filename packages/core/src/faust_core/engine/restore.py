@@ -194,7 +194,7 @@ class Restorer:
         def apply() -> int:
             pairs = zip(batch.keys, batch.values, strict=True)
             changes: list[Change] = [(key, value) for key, value in pairs if key is not None]
-            replica.table.store.apply(changes, changelog_offset=batch.next_offset)
+            replica.table.store.apply(list(replica.table.indexed(changes)), changelog_offset=batch.next_offset)
             return len(changes)
 
         count = await self._run_in_thread(apply)
