@@ -93,6 +93,7 @@ async def test_setting_a_session_needs_no_default_and_sessions_go_on_after_a_res
 async def test_sessions_close_when_the_gap_and_grace_have_passed(lab, eventually):
     app = lab.app()
     counts = app.Table("t", default=int).session(10, grace=5)
+    lab.broker.create_topic("out", 1)
 
     @app.agent("in")
     async def count(stream):
