@@ -31,6 +31,8 @@ NAMES = [
     "Topic",
     "TopicPartition",
     "TopicT",
+    "SessionWindow",
+    "SlidingWindow",
     "TumblingWindow",
     "VERSION",
     "VersionInfo",

@@ -31,7 +31,9 @@ def closing_agents(app: AppProtocol, tables: Iterable[Table[Any, Any]]) -> Itera
             raise ConfigError(
                 f"table {table.name!r} has on_window_close but no windows: add .tumbling(...) or another kind to it"
             )
-        yield Agent(app, _caller(table.on_window_close), name=f"{table.name}.on_window_close", topic=ClosedWindows(table))
+        yield Agent(
+            app, _caller(table.on_window_close), name=f"{table.name}.on_window_close", topic=ClosedWindows(table)
+        )
 
 
 def _caller(callback: Any) -> Any:

@@ -12,13 +12,23 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
+from faust_core.claims import TaskView
 from faust_core.codecs import decoder_of, encoder_of
 from faust_core.errors import ConfigError, DecodeError, EncodeError
 from faust_core.protocols.store import Change, Store
 from faust_core.records import TopicPartition
 from faust_core.registry import codec as find_codec
 
-__all__ = ["DELETED", "MISSING", "PartitionedTable", "TableCodec", "TablePartition", "WindowedCodec", "hashable", "read_window"]
+__all__ = [
+    "DELETED",
+    "MISSING",
+    "PartitionedTable",
+    "TableCodec",
+    "TablePartition",
+    "WindowedCodec",
+    "hashable",
+    "read_window",
+]
 
 DELETED: Any = object()
 MISSING: Any = object()
@@ -249,6 +259,12 @@ class TablePartition:
         return [
             (encode_key(key), None if value is DELETED else encode_value(value)) for key, value in self.staged.items()
         ]
+
+    def start_closing(self, task: TaskView, subscriptions: Collection[Any]) -> None:
+        """Hand the windows that are over to `subscriptions`, from the first one on that is not closed."""
+
+    def stop_closing(self) -> None:
+        """Hand out no more."""
 
     def unstage(self) -> None:
         """The checkpoint did not come about: its changes are uncommitted again."""

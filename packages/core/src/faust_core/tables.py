@@ -117,11 +117,9 @@ class Table(MutableMapping[K, V], Generic[K, V]):
         changelog = TopicPartition(self.changelog_topic_name, partition)
         if self.window is None:
             return TablePartition(self, store, self.codec, changelog, cache_size)
-        from faust_core.windows.partition import WindowedPartition  # noqa: PLC0415  windows stand on tables
+        from faust_core.windows import WindowedPartition  # noqa: PLC0415  windows stand on tables
 
-        return WindowedPartition(
-            self, store, self.codec, changelog, cache_size, window=self.window, closes=self.closes
-        )
+        return WindowedPartition(self, store, self.codec, changelog, cache_size, window=self.window, closes=self.closes)
 
     def attach(self, partition: int, part: TablePartition) -> None:
         """A partition is this worker's, restored and ready."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from faust_core import App
 from faust_core.errors import ConfigError
 from faust_core.memory import Broker
-from faust_core.records import TopicPartition
 from faust_core.memory.store import MemoryStore
+from faust_core.records import TopicPartition
 from faust_core.windows import SessionWindow, SlidingWindow, TumblingWindow
 from faust_core.windows.partition import MARK_KEY, WindowedPartition
 
@@ -211,7 +211,13 @@ async def test_values_at_an_event_follow_the_tables_time(lab, eventually):
             before.append(event)
             first = before[0]
             seen.append(
-                (windows[first], windows.value(first), windows.delta(10, event), windows.current(first), windows.timestamp)
+                (
+                    windows[first],
+                    windows.value(first),
+                    windows.delta(10, event),
+                    windows.current(first),
+                    windows.timestamp,
+                )
             )
 
     for at in (100, 105, 110):

@@ -73,8 +73,7 @@ class Fetcher:
     def start_closing(self, task: Task) -> None:
         """Hand out the task's windows that are over to those who wait for them, from the first open one on."""
         for table in task.tables.values():
-            if table.closing is not None:
-                table.start_closing(task, self._subscribers.get(table.changelog.topic, ()))
+            table.start_closing(task, self._subscribers.get(table.changelog.topic, ()))
 
     async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
         """Forget what is queued and read again from `positions`."""
@@ -98,8 +97,7 @@ class Fetcher:
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.remove(tp)
         for table in task.tables.values():
-            if table.closing is not None:
-                table.closing.stop()
+            table.stop_closing()
         self._forget(mine)
         if mine:
             await self._consumer.unassign(mine)

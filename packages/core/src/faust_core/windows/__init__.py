@@ -12,6 +12,7 @@ from faust_core.windows.kinds import (
     Window,
     WindowRange,
 )
+from faust_core.windows.partition import WindowedPartition
 from faust_core.windows.spans import SessionTable, SlidingTable
 from faust_core.windows.table import LateEvent, WindowedTable, split
 from faust_core.windows.views import WindowedView, WindowSet
@@ -28,6 +29,7 @@ __all__ = [
     "Window",
     "WindowRange",
     "WindowSet",
+    "WindowedPartition",
     "WindowedTable",
     "WindowedView",
     "split",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.errors import ConfigError, DecodeError
-from faust_core._context import current_claim
 from faust_core.stream import Stream
 from faust_core.tables import Table
 from faust_core.topics import Topic

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from faust_core.claims import TaskView
 from faust_core.records import ConsumerRecord, RecordBatch, RecordList, TopicPartition
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Closing:
         self._handed_out: deque[bytes] = deque()
         self._base = 0
 
-    def start(self, task: Any, subscribers: Iterable[Subscriber]) -> None:
+    def start(self, task: TaskView, subscribers: Iterable[Subscriber]) -> None:
         """Hand out what is due to all subscribers, from the first window that is not closed on."""
         self._subscribers = list(subscribers)
         self._base += len(self._handed_out)

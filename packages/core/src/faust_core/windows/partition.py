@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
+from faust_core.claims import TaskView
 from faust_core.errors import DecodeError
 from faust_core.protocols.store import Change
 from faust_core.table_partition import DELETED, TablePartition, read_window
@@ -61,7 +62,18 @@ class WindowedPartition(TablePartition):
         closed: the index entry up to which all windows are closed; None where none is.
     """
 
-    __slots__ = ("_by_key", "_cursor", "_due", "_full", "_loaded", "_saved", "_staged_mark", "closed", "stream_time", "window")
+    __slots__ = (
+        "_by_key",
+        "_cursor",
+        "_due",
+        "_full",
+        "_loaded",
+        "_saved",
+        "_staged_mark",
+        "closed",
+        "stream_time",
+        "window",
+    )
 
     def __init__(self, *args: Any, window: Window, closes: bool) -> None:
         super().__init__(*args)
@@ -75,7 +87,7 @@ class WindowedPartition(TablePartition):
         self.closed: bytes | None = None
         self._loaded = False
         self._saved: tuple[float, bytes | None] = (-math.inf, None)
-        self._staged_mark = self._saved
+        self._staged_mark: tuple[float, bytes | None] = self._saved
         self._cursor = INDEX
         self._due = True
         self._full = False
@@ -281,7 +293,7 @@ class WindowedPartition(TablePartition):
         super().forget_cache()
         self._forget()
 
-    def start_closing(self, task: Any, subscriptions: Collection[Any]) -> None:
+    def start_closing(self, task: TaskView, subscriptions: Collection[Any]) -> None:
         if self.closing is not None:
             self.load()
             self.closing.start(task, subscriptions)

@@ -115,7 +115,8 @@ class SlidingTable(_SpanTable[K, V]):
         result: Any = MISSING
         for part in self._parts():
             ranges = part.ranges_of(key)
-            first = bisect_left(ranges, (timestamp - before_us / 1e6 - self.window.before - 1e-3, 0.0))
+            # The ranges begin `before` their own times.
+            first = bisect_left(ranges, (timestamp - 2 * self.window.before - 1e-3, 0.0))
             for window in ranges[first:]:
                 anchor_us = whole_us(window[0]) + before_us
                 if anchor_us > at_us + after_us:

@@ -287,5 +287,3 @@ def split(
         if isinstance(window, kind):
             return view(table, window, key_index=key_index, lateness=Lateness(on_late))
     raise ConfigError(f"table {table.name!r}: {window!r} is no window; see faust_core.windows")
-
-

@@ -86,9 +86,9 @@ def seconds_of(value: Any, what: str, timezone: dt.tzinfo | str) -> float:
     if isinstance(value, str):
         value = dt.datetime.fromisoformat(value)
     if isinstance(value, dt.datetime):
-        if value.tzinfo is None:
-            value = value.replace(tzinfo=ZoneInfo(timezone) if isinstance(timezone, str) else timezone)
-        return value.timestamp()
+        zone = value.tzinfo or (ZoneInfo(timezone) if isinstance(timezone, str) else timezone)
+        moment: dt.datetime = value.replace(tzinfo=zone)
+        return moment.timestamp()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{what} is to be a time - epoch seconds, a datetime or ISO 8601 text - not {value!r}")
     return float(value)
