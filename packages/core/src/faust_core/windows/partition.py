@@ -14,6 +14,7 @@ import json
 import logging
 import math
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 MARK_KEY = b"[null,[0.0,-1.0]]"
 INDEX = b"\x00i"
+BEHIND = b"\x00j"
 #: The local store has the index of all that is in it.
 INDEXED = b"\x00v"
 #: Windows that one checkpoint deletes at most: the next one goes on.
@@ -46,11 +48,12 @@ def key_of(entry: bytes) -> bytes:
     return entry[len(INDEX) + 8 :]
 
 
-def end_us_of(key: bytes) -> int | None:
-    """Return the end of a windowed key's window; None where it is no windowed key."""
+@lru_cache(maxsize=1024)
+def start_of_entry(window: bytes) -> bytes | None:
+    """Return what stands before the key in the index, by the window as the key has it; None where it is none."""
     try:
-        return whole_us(read_window(key[key.rfind(b"[") :])[1])
-    except (TypeError, ValueError):
+        return index_key(whole_us(read_window(window)[1]))
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -59,6 +62,7 @@ class WindowedPartition(TablePartition):
 
     Attributes:
         stream_time: epoch seconds, with what is not committed yet; -inf before the first event.
+        loaded: what the store knows of time has been read.
         closed: the index entry up to which all windows are closed; None where none is.
     """
 
@@ -67,10 +71,10 @@ class WindowedPartition(TablePartition):
         "_cursor",
         "_due",
         "_full",
-        "_loaded",
         "_saved",
         "_staged_mark",
         "closed",
+        "loaded",
         "stream_time",
         "window",
     )
@@ -85,10 +89,11 @@ class WindowedPartition(TablePartition):
     def _forget(self) -> None:
         self.stream_time = -math.inf
         self.closed: bytes | None = None
-        self._loaded = False
+        self.loaded = False
         self._saved: tuple[float, bytes | None] = (-math.inf, None)
         self._staged_mark: tuple[float, bytes | None] = self._saved
-        self._cursor = INDEX
+        #: no entry in the store is before this
+        self._cursor = INDEX if self._closed or self.store.changelog_offset is not None else BEHIND
         self._due = True
         self._full = False
         self._by_key.clear()
@@ -107,9 +112,9 @@ class WindowedPartition(TablePartition):
 
     def load(self) -> None:
         """Read what is known of this partition from its store, once."""
-        if self._loaded:
+        if self.loaded:
             return
-        self._loaded = True
+        self.loaded = True
         if self.store.changelog_offset is not None and self.store.get(INDEXED) is None:
             self._build_index()
         data = self.store.get(MARK_KEY)
@@ -154,11 +159,11 @@ class WindowedPartition(TablePartition):
         for key, value in changes:
             if key == MARK_KEY:
                 continue
-            end_us = end_us_of(key)
-            if end_us is None:
+            start = start_of_entry(key[key.rfind(b"[") :])
+            if start is None:
                 foreign += 1
                 continue
-            entry = index_key(end_us, key)
+            entry = start + key
             if value is not None and entry < self._cursor:
                 self._cursor = entry
             found.append((entry, None if value is None else b""))
@@ -220,7 +225,7 @@ class WindowedPartition(TablePartition):
 
     def _expired(self) -> Iterator[bytes]:
         """Yield the index entries of what is to be deleted now, earliest first."""
-        if self._loaded and self.stream_time != -math.inf:
+        if self.loaded and self.stream_time != -math.inf:
             expires, end = self.window.expires, None
             if expires is not None:
                 end = index_key(whole_us(self.stream_time) - whole_us(expires) - self.window.tail_us)
@@ -251,7 +256,7 @@ class WindowedPartition(TablePartition):
 
     @property
     def changed(self) -> bool:
-        if self.dirty or self.staged or (self._due and self._loaded):
+        if self.dirty or self.staged or (self._due and self.loaded):
             return True
         if self.closing is not None and self.closing.ready:
             return True

@@ -178,13 +178,7 @@ class WindowedTable(Generic[K, V]):
         return self.table.default()
 
     def _partition(self) -> WindowedPartition:
-        claim = current_claim.get()
-        # The short way, as this is done for every event; where it does not lead anywhere, the table says why.
-        part: Any = claim.task.open_tables.get(self.table.name) if claim is not None else None
-        if claim is None or part is None:
-            return self.table.current_partition(change=True)  # type: ignore[return-value]  # its window made it so
-        claim.wrote = claim.index
-        return part  # type: ignore[no-any-return]
+        return self.table.current_partition(change=True)  # type: ignore[return-value]  # its window made it so
 
     def _enter(self, key: K) -> tuple[WindowedPartition, list[WindowRange]]:
         """Go to the present time.  Returns where to write, and the windows that are not closed."""
@@ -192,10 +186,19 @@ class WindowedTable(Generic[K, V]):
         if not self._since <= timestamp < self._until:
             self._since, self._until = self.window.span(timestamp)
             self._ranges = self.window.ranges(timestamp)
-        part = self._partition()
+        claim = current_claim.get()
+        # The short way, as this is done for every event; where it does not lead anywhere, the table says why.
+        part: Any = claim.task.open_tables.get(self.table.name) if claim is not None else None
+        if claim is None or part is None:
+            part = self._partition()
+        else:
+            claim.wrote = claim.index
         if self._timed or part.closing is not None:
             if timestamp > part.stream_time:
-                part.advance(timestamp)
+                if part.loaded:
+                    part.stream_time = timestamp
+                else:
+                    part.advance(timestamp)
             if timestamp < part.stream_time:
                 return part, [window for window in self._ranges if not self._late(part, key, window, timestamp)]
         return part, self._ranges
