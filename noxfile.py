@@ -31,6 +31,8 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 PYTHON_FILES = ["packages", "tests", "examples", "docs", "bench", "conftest.py", "noxfile.py", "run.py"]
 CORE_COVERAGE_PERCENT = 90
+# More processes than small machines have cores: most tests wait, for a broker, a child process or a clock.
+IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
 Step = Callable[[nox.Session], None]
 
 
@@ -115,7 +117,7 @@ def changed_files(base: str) -> list[str] | None:
 
 def run_all_tests(session: nox.Session) -> None:
     """Every test of the repository; the coverage of what ships, and of core its lower bound."""
-    options = ["--cov", "--cov-report=term:skip-covered", "--durations=10"]
+    options = [*IN_PARALLEL, "--cov", "--cov-report=term:skip-covered", "--durations=10"]
     session.run("python", "-m", "pytest", *options, *session.posargs)
     bound = f"--fail-under={CORE_COVERAGE_PERCENT}"
     session.run("coverage", "report", "--include=packages/core/src/*", "--format=total", bound)
@@ -155,7 +157,8 @@ def conformance(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Tests against real Apache Kafka and a real Redis."""
     install(session, "test")
-    pytest(session, "-m", "kafka or redis", "--ignore=tests/packaging", paths=existing("packages/*/tests", "tests"))
+    paths = existing("packages/*/tests", "tests")
+    pytest(session, *IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
 
 
 @nox.session

@@ -319,6 +319,11 @@ class StoreConformance(ConformanceSuite, capability_type=StoreCapability):
 
     # -- `StoreBackend`
 
+    def test_a_table_may_be_opened_with_options_of_its_own(self, backend: StoreBackend) -> None:
+        with closing(backend.open("table", 0, {})) as store:
+            store.apply([(b"a", b"1")], changelog_offset=1)
+            assert store.get(b"a") == b"1"
+
     def test_partitions_and_tables_are_kept_apart(self, backend: StoreBackend) -> None:
         names = [("t", 0), ("t", 1), ("t", 10), ("t-1", 0), ("t-1", 1), ("t.1", 0), ("T", 0), ("t_1", 0), ("t:1", 0)]
         with ExitStack() as stack:

@@ -184,7 +184,10 @@ class Checkpointer:
             task.committed |= {tp: offset for tp, offset in offsets.items() if tp in task.inputs}
         for table, changes, written in staged:
             # Reports come in the order of the records, each before the flush returns.
-            await self._apply(table, changes, written[0])
+            if table.caught_up is None:
+                await self._apply(table, changes, written[0])
+            else:
+                await table.caught_up(written[0])
             table.settle()
         self.on_step("applied")
 
@@ -209,7 +212,7 @@ class Checkpointer:
                     break
 
     async def _apply(self, table: TablePartition, changes: list[Change], changelog_offset: int) -> None:
-        stored = list(table.indexed(changes))
+        stored = table.indexed(changes)
         while True:
             try:
                 await self._run_in_thread(lambda: table.store.apply(stored, changelog_offset=changelog_offset))

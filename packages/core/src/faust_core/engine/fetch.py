@@ -8,13 +8,15 @@ had fetched of that partition is thrown away), so a partition is paused only whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.protocols.transport import Consumer
-from faust_core.records import TopicPartition
+from faust_core.records import RecordBatch, TopicPartition
+from faust_core.topics import Topic
 
 __all__ = ["AnySubscription", "Fetcher"]
 
@@ -28,9 +30,19 @@ POLL_S = 0.5
 class Fetcher:
     """Owns the input consumer and knows which subscriptions read which partition."""
 
-    def __init__(self, consumer: Consumer, *, max_queued: int) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        *,
+        max_queued: int,
+        before_delivery: Callable[[Task, RecordBatch, Topic[Any, Any]], Awaitable[None]] | None = None,
+    ) -> None:
+        """Args:
+        before_delivery: prepares for a batch of a task with tables in a remote store; streams get it afterwards.
+        """
         self._consumer = consumer
         self._max_queued = max_queued
+        self._before_delivery = before_delivery
         self._subscribers: dict[str, list[AnySubscription]] = {}
         self._tasks: dict[TopicPartition, Task] = {}
         self._full_since: dict[TopicPartition, float] = {}
@@ -152,7 +164,10 @@ class Fetcher:
                 continue
             self._moved.clear()
             again: set[TopicPartition] = set()
-            for batch in await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S):
+            batches = await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S)
+            if self._before_delivery is not None:
+                await self._prepare(batches, self._before_delivery)
+            for batch in batches:
                 tp = batch.tp
                 if tp in self._moved:
                     again.add(tp)
@@ -166,6 +181,14 @@ class Fetcher:
             if again:
                 async with self._moving:
                     await self._consumer.assign({tp: self._moved[tp] for tp in again if tp in self._tasks})
+
+    async def _prepare(
+        self, batches: Sequence[RecordBatch], prepare: Callable[[Task, RecordBatch, Topic[Any, Any]], Awaitable[None]]
+    ) -> None:
+        for batch in batches:
+            task = self._tasks.get(batch.tp)
+            if task is not None and not task.closed and len(batch):
+                await prepare(task, batch, self._subscribers[batch.tp.topic][0].topic)
 
     def _queued(self, tp: TopicPartition) -> int:
         return max(

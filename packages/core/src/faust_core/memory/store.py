@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from threading import Lock
+from typing import Any
 
 from faust_core.errors import StoreClosed, StoreLocked
 from faust_core.protocols.store import Change, StoreContext
@@ -32,7 +33,7 @@ class MemoryBackend:
         self._lock = Lock()
         self._open: dict[tuple[str, int], MemoryStore] = {}
 
-    def open(self, table: str, partition: int, /) -> MemoryStore:
+    def open(self, table: str, partition: int, options: Mapping[str, Any] | None = None, /) -> MemoryStore:  # noqa: ARG002  it has none
         with self._lock:
             if (table, partition) in self._open:
                 raise StoreLocked(f"the memory store of {table}/{partition} is open already: close it first")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 from faust_core.claims import TaskView
 from faust_core.errors import DecodeError
 from faust_core.protocols.store import Change
-from faust_core.table_partition import DELETED, TablePartition, read_window
+from faust_core.table_codec import read_window
+from faust_core.table_partition import DELETED, TablePartition
 from faust_core.windows.closing import Closing
 from faust_core.windows.kinds import Window, WindowRange, whole_us
 
@@ -79,8 +80,8 @@ class WindowedPartition(TablePartition):
         "window",
     )
 
-    def __init__(self, *args: Any, window: Window, closes: bool) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, window: Window, closes: bool, **places: Any) -> None:
+        super().__init__(*args, **places)
         self.window = window
         self.closing = Closing(self) if closes else None
         self._by_key: dict[Any, list[WindowRange]] = {}
@@ -153,7 +154,7 @@ class WindowedPartition(TablePartition):
 
     # -- the index
 
-    def indexed(self, changes: Collection[Change]) -> list[Change]:
+    def indexed(self, changes: Sequence[Change]) -> list[Change]:
         found: list[Change] = []
         foreign = 0
         for key, value in changes:
@@ -294,8 +295,8 @@ class WindowedPartition(TablePartition):
         super().discard()
         self._forget()
 
-    def forget_cache(self) -> None:
-        super().forget_cache()
+    def forget_cache(self, keys: Sequence[bytes] | None = None) -> None:
+        super().forget_cache(keys)
         self._forget()
 
     def start_closing(self, task: TaskView, subscriptions: Collection[Any]) -> None:

@@ -62,8 +62,15 @@ class Driver(Protocol):
     @property
     def version(self) -> str: ...
 
-    def open(self, path: Path, /, *, read_only: bool = False) -> Database:
-        """Open or create a database; the directory above it must exist.  Reading only needs no lock."""
+    @property
+    def options(self) -> RocksOptions: ...
+
+    def open(self, path: Path, options: RocksOptions | None = None, /, *, read_only: bool = False) -> Database:
+        """Open or create a database; the directory above it must exist.  Reading only needs no lock.
+
+        Args:
+            options: instead of the driver's own.
+        """
         ...
 
 

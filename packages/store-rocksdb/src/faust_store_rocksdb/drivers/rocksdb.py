@@ -38,15 +38,16 @@ class RocksdbDriver:
 
     def __init__(self, options: RocksOptions) -> None:
         self.version = _version()
-        self._options = options
+        self.options = options
         self._cache = rocksdb.LRUCache(options.block_cache_size)
 
-    def open(self, path: Path, /, *, read_only: bool = False) -> RocksdbDatabase:
+    def open(self, path: Path, own: RocksOptions | None = None, /, *, read_only: bool = False) -> RocksdbDatabase:
         with _errors(path):
-            return RocksdbDatabase(rocksdb.DB(str(path), self._make_options(), read_only=read_only), path)
+            return RocksdbDatabase(
+                rocksdb.DB(str(path), self._make_options(own or self.options), read_only=read_only), path
+            )
 
-    def _make_options(self) -> Any:
-        wanted = self._options
+    def _make_options(self, wanted: RocksOptions) -> Any:
         bits = wanted.bloom_filter_bits
         return rocksdb.Options(
             create_if_missing=True,
