@@ -118,6 +118,7 @@ class ActorRunner:
             lambda: self._runtime,
             owner=self.agent.name,
             shared=self.agent.concurrency > 1 or self.agent.isolated_partitions,
+            processors=self.agent.topic.processors,
             concurrency_index=self._index,
         )
 

@@ -95,13 +95,14 @@ class Topics:
             await asyncio.sleep(MISSING_LOOK_S)
 
     async def _make_outputs(self, inputs: Collection[str]) -> None:
-        """Make the topics that are declared with a number of partitions, and not read."""
+        """Make the topics that are declared with a number of partitions, and are neither read nor changelogs."""
+        made_elsewhere = {*inputs, *(table.changelog_topic_name for table in self._tables.values())}
         outputs = {
             name: topic
             for topic in self._declared
             if topic.partitions is not None and (topic.internal or self._conf.topic_allow_declare)
             for name in topic.topics
-            if name not in inputs
+            if name not in made_elsewhere
         }
         if not outputs:
             return
@@ -121,7 +122,7 @@ class Topics:
             TopicMissing: a topic does not exist and may not be made.
             PartitionsMismatch: topics, tables and changelogs do not fit together.
         """
-        topics = {name: sub.topic for sub in subscriptions for name in sub.topic.topics}
+        topics = {name: sub.topic for sub in subscriptions if not sub.topic.from_table for name in sub.topic.topics}
         counts = await self._existing(topics)
         # A repartition topic has as many partitions as what it is made from, which may be one itself.
         managers = {t.manager_topic_name: t for t in self._tables.values() if isinstance(t, SetTable)}
