@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core.errors import ConfigError
-from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
+from faust_core.headers import HeadersArg
+from faust_core.sent import SentRecord
+from faust_core.topics import Topic, TopicOptions
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App

@@ -59,6 +59,10 @@ class AppProtocol(Protocol):
         """`app.topic(name, …)`."""
         ...
 
+    def channel_named(self, channel: Any, /) -> Any:
+        """Return the topic of that name; whatever is no text as it is."""
+        ...
+
     @property
     def stream(self) -> Callable[..., Any]:
         """`app.stream(topic)`."""

@@ -101,7 +101,7 @@ async def test_with_publish_on_commit_a_failed_event_sends_nothing(lab, eventual
     @app.agent("in")
     async def agent(stream):
         async for value in stream:
-            await out.send(value=value, callback=metadata.append)
+            await out.send(value=value, callback=lambda sent: metadata.append(sent.result()))
             await out.send(value=-value, force=True)
             if value == 2:
                 raise ValueError("two")

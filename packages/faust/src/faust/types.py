@@ -6,6 +6,7 @@ from faust_core.agents import Agent as AgentT
 from faust_core.app import App as AppT
 from faust_core.events import Event as EventT
 from faust_core.events import Message
+from faust_core.headers import HeadersArg
 from faust_core.protocols.codec import Codec as CodecT
 from faust_core.protocols.store import Store as StoreT
 from faust_core.records import RecordMetadata
@@ -13,7 +14,6 @@ from faust_core.records import TopicPartition as TP  # noqa: N817  the name that
 from faust_core.settings import ProcessingGuarantee
 from faust_core.stream import Stream as StreamT
 from faust_core.tables import Table as TableT
-from faust_core.topics import HeadersArg
 from faust_core.topics import Topic as TopicT
 from faust_core.windows import Window as WindowT
 from faust_models import Record as ModelT

@@ -12,10 +12,10 @@ from faust_core.agents import CORRELATION_ID, REPLY_TO, Agent
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
 from faust_core.errors import FaustError
+from faust_core.headers import HeadersArg
 from faust_core.protocols.transport import Consumer, TopicSpec, Transport
 from faust_core.records import TopicPartition
 from faust_core.registry import codec as find_codec
-from faust_core.topics import HeadersArg
 
 __all__ = ["AgentError", "Rpc", "reply_error", "reply_value"]
 

@@ -36,6 +36,7 @@ class Topics:
         self._declared = declarations.topics
         self._conf = conf
         self._repartitioned: dict[str, Sequence[str]] = {}
+        self._compared: set[str] = set()
         self.inputs: set[str] = set()
         self.groups: dict[str, TaskGroup] = {}
 
@@ -142,9 +143,22 @@ class Topics:
             count = self._count(managers[name], next(iter(changelog.values()), None), counts)
             await self._create([topics[name].spec(name, count)])
             counts[name] = count
+        self._compare(topics, counts)
         await self._make_outputs(counts)
         await self._prepare_tables(counts)
         self.inputs = set(topics)
+
+    def _compare(self, topics: Mapping[str, Topic[Any, Any]], counts: Mapping[str, int]) -> None:
+        """Say once where a topic has not as many partitions as it is declared with."""
+        for name in topics.keys() - self._compared:
+            self._compared.add(name)
+            if topics[name].partitions not in {None, counts[name]}:
+                log.warning(
+                    "topic %s has %d partitions, and is declared with %d here: what exists counts",
+                    name,
+                    counts[name],
+                    topics[name].partitions,
+                )
 
     def _like_parents(self, name: str, counts: dict[str, int]) -> int | None:
         parents = [counts[parent] for parent in self._repartitioned.get(name, ()) if parent in counts]
