@@ -19,22 +19,24 @@ MAX_KNOWN = 10_000
 
 
 class LastSite:
-    """The same question where the caller is mostly the same: a few attribute look-ups."""
+    """Where a result was dropped last: mostly the next one is dropped there, too, and two comparisons tell.
 
-    __slots__ = ("_at", "_code")
+    Attributes:
+        code, at: the function, and the offset in it.
+    """
+
+    __slots__ = ("at", "code")
 
     def __init__(self) -> None:
-        self._code: CodeType | None = None
-        self._at = -1
+        self.code: CodeType | None = None
+        self.at = -1
 
     def drops(self, frame: FrameType) -> bool:
         """Whether `frame`, which awaits the coroutine that asks, drops what that returns."""
-        if frame.f_lasti == self._at and frame.f_code is self._code:
-            return True
         if not result_is_discarded(frame):
             return False
-        self._code = frame.f_code
-        self._at = frame.f_lasti
+        self.code = frame.f_code
+        self.at = frame.f_lasti
         return True
 
 

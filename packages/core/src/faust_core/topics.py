@@ -13,7 +13,15 @@ from faust_core._call_sites import LastSite, result_is_discarded
 from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
-from faust_core.errors import BufferFull, ConfigError, DecodeError, EncodeError, KeyDecodeError, ValueDecodeError
+from faust_core.errors import (
+    BufferFull,
+    ConfigError,
+    DecodeError,
+    EncodeError,
+    KeyDecodeError,
+    RecordTooLarge,
+    ValueDecodeError,
+)
 from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.protocols.transport import Producer, TopicSpec
 from faust_core.registry import codec as find_codec
@@ -145,6 +153,7 @@ class Topic(Generic[K, V]):
         self._last_site = LastSite()
         self._variants: dict[tuple[str | None, str | None], Topic[Any, Any]] = {}
         self._on_commit = app.conf.stream_publish_on_commit
+        self._unusual = self._on_commit or self.pattern is not None
         key_codec = find_codec(self.key_serializer, key_type)
         value_codec = self._value_codec = find_codec(self.value_serializer, value_type)
         self.raw_key_decode, self.key_errors = decoder_of(key_codec)
@@ -298,16 +307,21 @@ class Topic(Generic[K, V]):
         except self._value_encode_errors:
             value_bytes = self.encode_value(value)  # says what was wrong
         key_bytes = key if key is None or type(key) is bytes else self.encode_key(key)
-        if self._on_commit and not force and (claim := current_claim.get()) is not None and claim.index < claim.stop:
-            sent = self._attached(
-                claim, claim.offset, producer, value_bytes, key_bytes, partition, timestamp, headers, callback
-            )
-            if sent is not None:
-                return sent
-        topic = self.name if self.pattern is not None else self.topics[0]
+        topic = self.topics[0] if self.topics else ""
+        if self._unusual:
+            topic = self.name
+            claim = None if force else current_claim.get()
+            if self._on_commit and claim is not None and claim.index < claim.stop:
+                attached = self._attached(
+                    claim, claim.offset, producer, value_bytes, key_bytes, partition, timestamp, headers, callback
+                )
+                if attached is not None:
+                    return attached
         on_delivery = None
         if report is None and callback is None:
-            report = not self._last_site.drops(sys._getframe(1))  # noqa: SLF001  see there
+            frame = sys._getframe(1)  # noqa: SLF001  see `_call_sites`
+            site = self._last_site
+            report = (frame.f_lasti != site.at or frame.f_code is not site.code) and not site.drops(frame)
         if report or callback is not None:
             sent = SentRecord(producer, topic, partition)
             sent.expect(callback)
@@ -349,7 +363,7 @@ class Topic(Generic[K, V]):
         if not sent:
             raise ConfigError(
                 f"a record for {self.name} cannot be attached to this event: its offset is never committed by this "
-                "worker (its topic has acks=False, it is a value of an iterable, or its partition was taken away)"
+                "worker (it is a value of an iterable, or its partition was taken away)"
             )
         return sent
 
@@ -371,6 +385,11 @@ class Topic(Generic[K, V]):
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
         pairs = header_list(headers, name)
         on_delivery = sent.delivered
+        size = len(value or b"") + len(key or b"") + sum(len(n) + len(v or b"") for n, v in pairs or ())
+        limit = self.app.conf.producer_max_request_size
+        if size > limit:
+            # Later, at the checkpoint, no event could be blamed.
+            raise RecordTooLarge(f"a record of {size} bytes for {name} is over the limit of {limit}")
         if not claim.attach(
             offset, lambda: producer.send(name, value, key, partition, timestamp_ms, pairs, on_delivery)
         ):

@@ -51,6 +51,7 @@ class Pump:
                 claim = current_claim.get()
                 if claim is None or claim.index >= claim.stop:
                     raise
+                claim.failed = True  # its loop is left by the error: that alone does not make it done
                 await self._on_error([claim], exc, self.name)
                 claim.source.release(claim)
 
