@@ -82,7 +82,7 @@ def run_typecheck(session: nox.Session) -> None:
         *existing("noxfile.py", "run.py", "conftest.py", "docs/*.py", "tests/services"),
         *existing(*(f"tests/{folder}/*.py" for folder in ("docs", "examples", "packaging", "typing"))),
     )
-    session.run("mypy", *existing("examples/*/src", "examples/*/tests"))
+    session.run("mypy", *existing("examples/*/src", "examples/*/*.py", "examples/*/tests"))
 
 
 def run_changelog(session: nox.Session) -> None:

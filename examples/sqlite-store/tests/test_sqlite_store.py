@@ -23,6 +23,7 @@ class TestSqliteStore(StoreConformance):
             StoreCapability.PERSISTENT,
             StoreCapability.EXCLUSIVE,
             StoreCapability.STORED_OFFSETS,
+            StoreCapability.MEASURED,
             StoreCapability.DETECTS_DAMAGE,
         }
     )

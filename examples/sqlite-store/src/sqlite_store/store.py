@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -149,6 +149,14 @@ class SqliteStore:
                     connection.execute("ROLLBACK")
                 raise
         self._offset = changelog_offset
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return what SQLite says of the file, cheaply."""
+        self._check_open()
+        with errors_of(self._path):
+            ((pages,),) = self._connection.execute("PRAGMA page_count")
+            ((page_size,),) = self._connection.execute("PRAGMA page_size")
+        return {"file_bytes": pages * page_size}
 
     def close(self) -> None:
         if self._closed:
