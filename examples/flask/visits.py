@@ -26,8 +26,8 @@ pages = app.Table("pages", key_type=str, default=int, partitions=PARTITIONS)
 @app.agent(visits)
 async def count(stream: faust.Stream[str]) -> None:
     """Count the visits of each page; the page is the record's key."""
-    async for page, _visitor in stream.items():
-        pages[page] += 1
+    async for event in stream.events():
+        pages[event.key] += 1
 
 
 web = flask.Flask(__name__)
