@@ -36,10 +36,8 @@ class AppProtocol(Protocol):
     @property
     def conf(self) -> Settings: ...
 
-    @property
-    def active_producer(self) -> Producer | None:
-        """The producer to send with; None while the application is not started."""
-        ...
+    #: the producer to send with; None while the application is not started
+    active_producer: Producer | None
 
     @property
     def rpc(self) -> Asks: ...

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 
 import pytest
 
-from faust_core.errors import ConfigError, EncodeError, RecordTooLarge
+from faust_core.errors import ConfigError, EncodeError, RecordTooLarge, TransportError
 
 BAD = {
     "undecodable": (b"{", ["Expecting", "truncated"]),
@@ -267,3 +268,94 @@ async def test_a_channel_that_is_none_is_refused(lab):
         await app.send(3, value=1)
     with pytest.raises(ConfigError, match="not to <object"):
         app.stream("in").echo(object())
+
+
+# -- what only the broker knows to be wrong
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("policy", ["skip", "dead_letter", "retry", "crash"])
+@pytest.mark.parametrize("what", ["too large", "no partition", "no topic"])
+async def test_a_record_that_the_broker_refuses_fails_its_event_by_the_agents_policy(
+    lab, eventually, guarantee, policy, what
+):
+    app = lab.app(processing_guarantee=guarantee, error_retries=1)
+    table = app.Table("t", default=int)
+    out = app.topic("out")
+    lab.broker.create_topic("out", 1, {"max.message.bytes": "1000"})
+
+    @app.agent("in", name="a", on_error=policy)
+    async def agent(stream):
+        async for n in stream:
+            if n != 2:
+                await out.send(value=n)
+            elif what == "too large":
+                await out.send(value="x" * 2000)
+            elif what == "no partition":
+                await out.send(value=n, partition=7)
+            else:
+                await app.send("missing", value=n)
+            table["n"] += 1
+
+    lab.put("in", 1, 2, 3)
+    message = {
+        "too large": r"over the limit of topic out, max\.message\.bytes=1000",
+        "no partition": "topic 'out' has no partition 7: it has 1",
+        "no topic": "topic 'missing' does not exist: create it, or declare it",
+    }[what]
+    if policy == "crash":
+        await app.start()
+        with pytest.raises(TransportError, match=message):
+            await app.wait()
+        lab.apps.remove(app)
+        with pytest.raises(TransportError, match=message):
+            await app.stop()
+        assert (lab.committed("in") or 0) <= 1
+        return
+    async with app:
+        await eventually(lambda: lab.committed("in") == 3)
+        await eventually(lambda: lab.changelog("t") == {"n": 2})
+    sent = [value for value in lab.values("out") if value]
+    assert set(sent) == {1, 3}
+    if guarantee == "exactly_once":
+        assert sent == [1, 3]
+    letters = lab.records("app-dead-letter")
+    assert [letter.value for letter in letters] == ([] if policy == "skip" else [b"2"])
+    if letters:
+        assert re.search(message, dict(letters[0].headers)["Faust-Error-Message"].decode())
+
+
+async def test_a_copy_of_group_by_that_the_broker_refuses_fails_its_event(lab, eventually):
+    app = lab.app()
+    lab.broker.create_topic("copies", 1, {"max.message.bytes": "1000"})
+    seen = []
+
+    @app.agent("in", name="a")
+    async def agent(stream):
+        async for value in stream.through("copies"):
+            seen.append(value)
+
+    lab.put("in", "a", "x" * 2000, "b")
+    async with app:
+        await eventually(lambda: lab.committed("in") == 3)
+        await eventually(lambda: seen[-1:] == ["b"])
+    assert set(seen) == {"a", "b"}
+    assert [len(value) for value in lab.values("app-dead-letter")] == [2000]
+
+
+async def test_a_record_that_is_refused_although_sends_are_checked_stops_the_worker(lab, eventually):
+    app = lab.app()
+    table = app.Table("t", default=str, extra_topic_configs={"max.message.bytes": "1000"})
+
+    @app.agent("in", name="a")
+    async def agent(stream):
+        async for value in stream:
+            table["k"] = "x" * value
+
+    lab.put("in", 2000)
+    await app.start()
+    with pytest.raises(RecordTooLarge, match="app-t-changelog"):
+        await app.wait()
+    lab.apps.remove(app)
+    with pytest.raises(RecordTooLarge):
+        await app.stop()

@@ -16,7 +16,15 @@ from faust_core.errors import FencedError, TransactionAborted, TransportError
 from faust_core.protocols.transport import GroupMetadata, OnDelivery, TransactionalProducer
 from faust_core.records import TopicPartition
 from faust_transport_kafka import group_metadata
-from faust_transport_kafka._errors import FENCED_MEMBER, FENCED_PRODUCER, as_kafka_error, refused, translate
+from faust_transport_kafka._errors import (
+    FENCED_MEMBER,
+    FENCED_PRODUCER,
+    MISSING,
+    TOO_LARGE,
+    as_kafka_error,
+    refused,
+    translate,
+)
 from faust_transport_kafka.config import ClientConfig
 from faust_transport_kafka.producer import KafkaProducer, delivery_report, release
 
@@ -155,7 +163,8 @@ class KafkaTransactionalProducer(KafkaProducer):
             # A record that the broker refused leaves a gap in the sequence numbers, which would doom the next
             # transaction of this client as well.
             self._skewed = True
-            return TransactionAborted(f"{doing}: {error.str()} ({error.name()})")
+            refused_record = error.code() in MISSING or error.code() in TOO_LARGE
+            return TransactionAborted(f"{doing}: {error.str()} ({error.name()})", refused=refused_record)
         return translate(error, doing)
 
     async def _replace_client(self) -> None:

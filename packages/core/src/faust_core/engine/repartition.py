@@ -41,6 +41,10 @@ class Pump:
         self.name = f"{parent.owner} → {topic}"
         self._encode_other_key, _ = encoder_of(find_codec("json"))
 
+    def send_by(self, producer: Producer) -> None:
+        """Send by another producer from now on."""
+        self._producer = producer
+
     async def run(self) -> None:
         """Pump until cancelled; an item that fails goes the way of the agent's error policy."""
         while True:

@@ -198,6 +198,13 @@ class Streams:
         else:
             await self._dead_letters.write(claim.record(), error, "decoding")
 
+    def send_by(self, producer: Producer) -> None:
+        """Have pumps send by another producer from now on."""
+        self._producer = producer
+        for runner in self._actors:
+            if isinstance(runner, Pump):
+                runner.send_by(producer)
+
     # -- StreamRuntime
 
     def subscribe(self, topic: Topic[Any, Any], owner: str) -> Subscription:
