@@ -343,8 +343,9 @@ async def test_a_copy_of_group_by_that_the_broker_refuses_fails_its_event(lab, e
     assert [len(value) for value in lab.values("app-dead-letter")] == [2000]
 
 
-async def test_a_record_that_is_refused_although_sends_are_checked_stops_the_worker(lab, eventually):
-    app = lab.app()
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_a_refused_record_that_no_event_has_sent_stops_the_worker(lab, guarantee):
+    app = lab.app(processing_guarantee=guarantee)
     table = app.Table("t", default=str, extra_topic_configs={"max.message.bytes": "1000"})
 
     @app.agent("in", name="a")
@@ -354,8 +355,32 @@ async def test_a_record_that_is_refused_although_sends_are_checked_stops_the_wor
 
     lab.put("in", 2000)
     await app.start()
-    with pytest.raises(RecordTooLarge, match="app-t-changelog"):
+    with pytest.raises(TransportError, match="over the limit of app-t-changelog"):
         await app.wait()
     lab.apps.remove(app)
-    with pytest.raises(RecordTooLarge):
+    with pytest.raises(TransportError):
         await app.stop()
+
+
+async def test_what_a_timer_sends_in_vain_stops_no_worker(lab, eventually, caplog):
+    app = lab.app()
+    lab.broker.create_topic("out", 1, {"max.message.bytes": "1000"})
+    errors = []
+
+    @app.timer(0.02)
+    async def send():
+        try:
+            await app.topic("out").send(value="x" * 2000)
+        except RecordTooLarge as exc:
+            errors.append(exc)
+
+    @app.agent("in")
+    async def agent(stream):
+        async for _ in stream:
+            pass
+
+    lab.put("in", 1)
+    async with app:
+        await eventually(lambda: len(errors) >= 2)
+        await eventually(lambda: lab.committed("in") == 1)
+    assert "a record was refused" in caplog.text

@@ -17,7 +17,8 @@ GUARANTEES = ["at_least_once", "exactly_once"]
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-async def test_an_item_of_noack_is_done_only_when_it_is_acknowledged(lab, eventually, guarantee):
+async def test_an_item_of_noack_is_done_only_when_it_is_acknowledged(lab, eventually, guarantee, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.checkpoint.CUT_PATIENCE_S", 0.2)
     app = lab.app(processing_guarantee=guarantee)
     events = []
 
@@ -86,7 +87,8 @@ async def test_unacknowledged_items_come_again_after_a_restart(lab, eventually):
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-async def test_a_checkpoint_does_not_wait_for_ever_for_an_acknowledgement(lab, eventually, guarantee):
+async def test_a_checkpoint_does_not_wait_for_ever_for_an_acknowledgement(lab, eventually, guarantee, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.checkpoint.CUT_PATIENCE_S", 0.2)
     app = lab.app(processing_guarantee=guarantee)
     table = app.Table("t", default=int)
     seen = []

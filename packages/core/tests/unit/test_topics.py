@@ -195,7 +195,8 @@ async def test_topics_are_derived_with_other_names_and_options(lab):
 # -- patterns
 
 
-async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, eventually):
+async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
     app = lab.app()
     seen = []
 
@@ -214,7 +215,8 @@ async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, e
         await eventually(lambda: lab.committed("orders-fr") == 1)
 
 
-async def test_a_pattern_waits_for_its_first_topic(lab, eventually):
+async def test_a_pattern_waits_for_its_first_topic(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
     app = lab.app()
     seen = []
 
@@ -497,7 +499,8 @@ def test_how_a_topic_shall_be_made(lab):
     assert app.topic("t", retention=-1, replicas=3).spec("t", 1).config == {"retention.ms": "-1"}
 
 
-async def test_two_workers_read_a_new_topic_of_a_pattern_once(lab, eventually):
+async def test_two_workers_read_a_new_topic_of_a_pattern_once(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
     seen = []
 
     def make(worker):

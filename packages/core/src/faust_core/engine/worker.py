@@ -53,6 +53,8 @@ TICK_S = 0.05
 PATTERN_S = 2.0
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
+#: Transactions that fail one after the other because of a refused record, before the worker stops.
+MAX_REFUSALS = 4
 
 
 class Worker:
@@ -464,10 +466,14 @@ class Worker:
             async with self._resetting:
                 await self.checkpointer.run(tasks)
         except (RecordTooLarge, TopicMissing) as exc:
+            if self._sends_checked:
+                raise  # no event has sent that record
             self._check_sends(exc)
             await self._rewind()
         except (TransactionAborted, StuckError) as exc:
             if isinstance(exc, TransactionAborted) and exc.refused:
+                if self._aborts >= MAX_REFUSALS:
+                    raise
                 self._check_sends(exc)
             delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
             log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
@@ -484,17 +490,13 @@ class Worker:
             self._aborts = 0
 
     def _check_sends(self, error: TransportError) -> None:
-        """The broker refused a record: from now on that is found out where it is sent, so that its event fails.
-
-        Raises:
-            TransportError: `error`, where that did not help: no event has sent the record.
-        """
+        """The broker refused a record: from now on that is found out where it is sent, so that its event fails."""
         if self._sends_checked:
-            raise error
+            return
         self._sends_checked = True
-        log.error("a record was refused, so what follows the last commit is repeated, and its event fails: %s", error)
-        producer = CheckedProducer(self.producer, self.admin)
-        self.app.active_producer = producer
+        log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
+        self.app.active_producer = CheckedProducer(self.producer, self.admin)
+        producer = CheckedProducer(self.outgoing.producer, self.admin)
         self.dead_letters.send_by(producer)
         self.streams.send_by(producer)
 
