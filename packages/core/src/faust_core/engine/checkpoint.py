@@ -20,7 +20,7 @@ from faust_core.engine.outgoing import Outgoing
 from faust_core.engine.task import Task
 from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreError
 from faust_core.protocols.store import Change
-from faust_core.protocols.transport import GroupMetadata
+from faust_core.protocols.transport import GroupMetadata, Producer
 from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.table_partition import TablePartition
 
@@ -50,6 +50,8 @@ class Checkpointer:
         run_in_thread: Callable[[Callable[[], None]], asyncio.Future[None]],
     ) -> None:
         self._outgoing = outgoing
+        #: what attached records are sent by
+        self._producer = outgoing.producer
         self._fetcher = fetcher
         self._tasks = tasks
         self._member = member
@@ -65,6 +67,10 @@ class Checkpointer:
     def wake(self) -> None:
         """An actor gave its claim back: perhaps nothing is in flight any more."""
         self._idle.set()
+
+    def send_by(self, producer: Producer) -> None:
+        """Send what is attached to events by another producer from now on."""
+        self._producer = producer
 
     @property
     def draining(self) -> Collection[Task]:
@@ -212,9 +218,9 @@ class Checkpointer:
                     continue
                 while True:
                     try:
-                        one.send()
+                        one.send(self._producer)
                     except BufferFull:
-                        await self._outgoing.producer.drain()
+                        await self._producer.drain()
                     else:
                         break
             task.attached[:] = later

@@ -53,7 +53,7 @@ TICK_S = 0.05
 PATTERN_S = 2.0
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
-#: Transactions that fail one after the other because of a refused record, before the worker stops.
+#: Checkpoints that fail one after the other because of a refused record, before the worker stops.
 MAX_REFUSALS = 4
 
 
@@ -100,6 +100,8 @@ class Worker:
         self._resetting = asyncio.Lock()
         self._over = False
         self._sends_checked = False
+        #: checkpoints that failed one after the other because of a refused record
+        self._refusals = 0
         #: transactions that were aborted one after the other
         self._aborts = 0
         self._identity = Identity.of(self.conf)
@@ -466,15 +468,11 @@ class Worker:
             async with self._resetting:
                 await self.checkpointer.run(tasks)
         except (RecordTooLarge, TopicMissing) as exc:
-            if self._sends_checked:
-                raise  # no event has sent that record
-            self._check_sends(exc)
+            self._refused(exc)
             await self._rewind()
         except (TransactionAborted, StuckError) as exc:
             if isinstance(exc, TransactionAborted) and exc.refused:
-                if self._aborts >= MAX_REFUSALS:
-                    raise
-                self._check_sends(exc)
+                self._refused(exc)
             delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
             log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
@@ -487,18 +485,25 @@ class Worker:
         except FencedError as exc:
             await self._fenced(exc)
         else:
-            self._aborts = 0
+            self._aborts = self._refusals = 0
 
-    def _check_sends(self, error: TransportError) -> None:
-        """The broker refused a record: from now on that is found out where it is sent, so that its event fails."""
+    def _refused(self, error: TransportError) -> None:
+        """The broker refused a record: from now on that is found out where it is sent, so that its event fails.
+
+        Raises:
+            TransportError: `error`, where that does not help: no event has sent the record.
+        """
+        self._refusals += 1
+        if self._refusals > MAX_REFUSALS:
+            raise error
         if self._sends_checked:
             return
         self._sends_checked = True
         log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
-        self.app.active_producer = CheckedProducer(self.producer, self.admin)
-        producer = CheckedProducer(self.outgoing.producer, self.admin)
-        self.dead_letters.send_by(producer)
-        self.streams.send_by(producer)
+        self.app.active_producer = checked = CheckedProducer(self.producer, self.admin)
+        producer = CheckedProducer(self.outgoing.producer, self.admin, checked)
+        for sender in (self.dead_letters, self.streams, self.checkpointer):
+            sender.send_by(producer)
 
     async def _fenced(self, error: FencedError) -> None:
         if self.rebalancer.rebalancing or not self.conf.exactly_once:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from faust_core.records import Headers, RecordBatch, RecordMetadata, TopicPartition
 
@@ -26,6 +26,7 @@ __all__ = [
     "OnDelivery",
     "Producer",
     "RebalanceListener",
+    "Refusing",
     "TopicSpec",
     "TransactionalProducer",
     "Transport",
@@ -276,6 +277,21 @@ class TransactionalProducer(Producer, Protocol):
 
     async def abort(self) -> None:
         """Roll back and drop what is queued.  Idempotent.  Afterwards `begin` works again."""
+        ...
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A `Producer` that can tell beforehand that a record would be refused."""
+
+    def refuse(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers | None, /
+    ) -> None:
+        """Raise where it is known already that the broker would refuse this record.
+
+        Raises:
+            RecordTooLarge, TopicMissing: it would.
+        """
         ...
 
 
