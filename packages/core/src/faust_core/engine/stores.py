@@ -32,6 +32,8 @@ class Stores:
         self._backends = backends
         self._in_thread = in_thread
         self._cache_size = cache_size
+        #: found corrupt while they were open
+        self._corrupt: set[tuple[str, int]] = set()
 
     def resident(self, table: Table[Any, Any]) -> bool:
         """Whether a task of this table should be where its data is, so that standbys keep it."""
@@ -64,9 +66,18 @@ class Stores:
     async def _open(self, table: Table[Any, Any], partition: int) -> Store:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LOCKED_PATIENCE_S
+        name = (table.name, partition)
+
+        def open_store() -> Store:
+            if name in self._corrupt:
+                log.warning("deleting and rebuilding the store of %s/%d, which is damaged", *name)
+                self._backends.of(table.name).destroy(*name)
+                self._corrupt.discard(name)
+            return LockedStore(self._backends.open(table, partition), lambda: self._corrupt.add(name))
+
         while True:
             try:
-                store: Store = await self._in_thread(lambda: LockedStore(self._backends.open(table, partition)))
+                store: Store = await self._in_thread(open_store)
             except StoreLocked as exc:
                 if loop.time() > deadline:
                     if table.is_global:

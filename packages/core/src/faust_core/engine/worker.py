@@ -29,7 +29,7 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
-from faust_core.errors import FencedError, TransactionAborted, TransportError
+from faust_core.errors import FencedError, StoreCorrupt, StoreError, StoreLocked, TransactionAborted, TransportError
 from faust_core.protocols.transport import Producer, Transport
 from faust_core.table_partition import UnwritableChange
 
@@ -43,6 +43,8 @@ T = TypeVar("T")
 TICK_S = 0.05
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
+#: The same when a store fails again and again.
+MAX_STORE_DELAY_S = 10.0
 
 
 class Worker:
@@ -89,6 +91,9 @@ class Worker:
         self._over = False
         #: transactions that were aborted one after the other
         self._aborts = 0
+        #: the same of stores that failed
+        self._store_failures = 0
+        self._recovering = False
         self._identity = Identity.of(self.conf)
         self._build()
 
@@ -176,6 +181,7 @@ class Worker:
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
             on_new_topic=self._topics_changed,
+            store_failed=self.store_failed,
         )
 
     # -- life
@@ -321,7 +327,7 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange) as exc:
+        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
@@ -430,10 +436,35 @@ class Worker:
             # Then the event itself fails, and its agent's policy decides.
             exc.table.be_strict()
             await self._rewind()
+        except (StoreLocked, StoreCorrupt) as exc:
+            self.store_failed(exc)
         except FencedError as exc:
             await self._fenced(exc)
         else:
             self._aborts = 0
+            self._store_failures = 0
+
+    def store_failed(self, error: StoreError) -> None:
+        """Go back to the last commit, and try again; where it is lost, take the partitions anew."""
+        self.checkpointer.abandon(f"a store failed: {error}")
+        if self._recovering or self._stopping.is_set():
+            return
+        self._recovering = True
+        self.spawn(self._recover(error), "faust recover")
+
+    async def _recover(self, error: StoreError) -> None:
+        delay = min(0.5 * 2 ** min(self._store_failures, 10), MAX_STORE_DELAY_S)
+        self._store_failures += 1
+        if isinstance(error, StoreLocked | StoreCorrupt):
+            log.error("a store is lost, its partitions are given up and taken anew: %s", error)
+            await self.rebalancer.drop_all()
+            await self._rewind(delay)
+            self.membership.rejoin()
+        else:
+            log.error("a store cannot be read, what follows the last commit is repeated in %.1f s: %s", delay, error)
+            async with self._committing:
+                await self._rewind(delay)
+        self._recovering = False
 
     async def _fenced(self, error: FencedError) -> None:
         if self.rebalancer.rebalancing or not self.conf.exactly_once:
