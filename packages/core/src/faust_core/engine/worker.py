@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
@@ -16,6 +17,7 @@ from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
+from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
 from faust_core.engine.read_ahead import ReadAhead
@@ -125,6 +127,7 @@ class Worker:
             lambda: self.rebalancer.tasks,
             self.restorer,
         )
+        self.local_state = LocalState(Path(conf.tabledir), self._backends, self._declarations.tables.values())
         self.global_tables = GlobalTables(self._declarations.tables, self.stores, self.restorer, self._in_thread)
         self.membership = transport.membership(conf.id, self.member.protocol)
         self.outgoing: Outgoing
@@ -286,6 +289,7 @@ class Worker:
         await self.streams.opened()
         self._opened = True
         await self.topics.prepare(self.fetcher.subscriptions())
+        await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()
         self.spawn(self.fetcher.run(), "faust fetch")
@@ -303,6 +307,11 @@ class Worker:
             self.start_job(job)
         log.info("worker ready")
         self._started.set()
+
+    async def _check_local_state(self) -> None:
+        if changelogs := self.local_state.changelogs:
+            ids = await self.admin.topic_ids(changelogs)
+            await self._in_thread(lambda: self.local_state.check(ids))
 
     async def _until_stopping(self, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run a coroutine; cancel it, and return False, where the worker is to stop before it is done."""
