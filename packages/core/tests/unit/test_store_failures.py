@@ -21,11 +21,14 @@ class Disk:
 
     def __init__(self):
         self.kept = {}
+        self.open_errors = []
         self.read_errors = []
         self.apply_errors = []
         self.destroyed = []
 
     def open(self, table, partition, /):
+        if self.open_errors:
+            raise self.open_errors.pop(0)
         return DiskStore(table, partition, self)
 
     def destroy(self, table, partition, /):
@@ -62,6 +65,7 @@ class DiskStore(MemoryStore):
 @pytest.fixture
 def disk(monkeypatch):
     monkeypatch.setattr("faust_core.engine.worker.MAX_STORE_DELAY_S", 0.02)
+    monkeypatch.setattr("faust_core.engine.stores.OPEN_RETRY_S", 0.01)
     monkeypatch.setattr("faust_core.engine.checkpoint.STORE_RETRY_S", 0.01)
     monkeypatch.setattr("faust_core.engine.restore.STORE_RETRY_S", 0.01)
     disk = Disk()
@@ -167,3 +171,17 @@ async def test_a_worker_whose_store_is_away_stops_when_it_is_told_to(lab, counti
     app = counting_app(**options("at_least_once"))
     async with app:
         await everything_counted_once(app, counting, eventually)
+
+
+async def test_a_worker_that_has_been_running_waits_for_a_place_that_it_needs_again(
+    lab, counting, counting_app, eventually, disk, caplog
+):
+    async with counting_app(**options("at_least_once")) as app:
+        counting.put(20)
+        await eventually(counting.all_committed)
+        disk.open_errors = [StoreError("nobody at home")] * 3
+        disk.read_errors = [StoreLocked("another worker has it")]
+        counting.put(20)
+        await everything_counted_once(app, counting, eventually)
+        assert not disk.open_errors
+    assert "cannot open the store of counts/" in caplog.text

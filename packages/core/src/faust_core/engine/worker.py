@@ -302,6 +302,7 @@ class Worker:
             await self.rebalancer.ready.wait()
         else:
             self.rebalancer.stable.set()
+        self.stores.patient = True
         self._joined.set()
         for job in self._declarations.jobs:
             self.start_job(job)
