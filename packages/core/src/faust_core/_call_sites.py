@@ -64,5 +64,6 @@ def _dropping(code: CodeType) -> frozenset[int]:
         if instructions[behind].opname == "END_SEND":  # Python 3.12 and later
             behind += 1
         if instructions[behind].opname == "POP_TOP":
-            found.add(instruction.offset)
+            # Python 3.12 stands at the instruction's cache while the coroutine runs.
+            found.update((instruction.offset, instruction.offset + 2))
     return frozenset(found)
