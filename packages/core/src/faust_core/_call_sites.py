@@ -56,7 +56,7 @@ def _dropping(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions at which `code` awaits something whose result it pops at once."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     at = {instruction.offset: index for index, instruction in enumerate(instructions)}
-    found = set()
+    found: set[int] = set()
     for instruction in instructions:
         if instruction.opname != "SEND" or instruction.argval not in at:
             continue
