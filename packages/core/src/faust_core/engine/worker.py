@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +17,13 @@ from faust_core.engine.backends import Backends
 from faust_core.engine.checkpoint import Checkpointer, StuckError
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
+from faust_core.engine.fencing import Fencing
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
+from faust_core.engine.patience import patiently
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
@@ -31,7 +35,15 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
-from faust_core.errors import FencedError, StoreCorrupt, StoreError, StoreLocked, TransactionAborted, TransportError
+from faust_core.errors import (
+    FencedError,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+    TransactionAborted,
+    TransactionInDoubt,
+    TransportError,
+)
 from faust_core.protocols.transport import Producer, Transport
 from faust_core.table_partition import UnwritableChange
 
@@ -135,6 +147,7 @@ class Worker:
             self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
         else:
             self.outgoing = AtLeastOnce(transport.producer(reports=bool(self._declarations.tables)), self.membership)
+        fencing = Fencing(self.admin, conf.id, self._identity.transactional_id, self.topics.inputs_of)
         self.tasks = WorkerTasks(
             self.app,
             conf,
@@ -151,6 +164,7 @@ class Worker:
             dropped=self._dropped,
             in_thread=self._in_thread,
             gate=self._resetting,
+            fencing=fencing if conf.exactly_once else None,
         )
         self.rebalancer = Rebalancer(
             self.tasks,
@@ -172,14 +186,14 @@ class Worker:
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
             self.admin,
-            self.producer,
+            self.outgoing.producer,
             replication_factor=conf.topic_replication_factor,
         )
         self.streams = Streams(
             self.app,
             self.fetcher,
             self.topics,
-            self.producer,
+            self.outgoing.producer,
             self.dead_letters,
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
@@ -232,7 +246,8 @@ class Worker:
 
     @property
     def producer(self) -> Producer:
-        return self.outgoing.producer
+        """What the application sends with."""
+        return self.outgoing.app_producer
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._executor, function)
@@ -281,6 +296,9 @@ class Worker:
             self._failure = self._failure or exc
         finally:
             watchdog.stop()
+            if self._failure is not None:
+                # Here, so that it comes before what its consequences are while everything is closed.
+                log.error("the worker stops: %r", self._failure)
             await self._close()
 
     async def _start_up(self, watchdog: Watchdog) -> None:
@@ -292,6 +310,8 @@ class Worker:
         await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()
+        # What is sent before there is anything to read is committed, too.
+        self.rebalancer.stable.set()
         self.spawn(self.fetcher.run(), "faust fetch")
         self.spawn(self.restorer.run(), "faust restore")
         self.spawn(self._commit_loop(), "faust commit")
@@ -300,8 +320,6 @@ class Worker:
         if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
             await self.rebalancer.ready.wait()
-        else:
-            self.rebalancer.stable.set()
         self.stores.patient = True
         self._joined.set()
         for job in self._declarations.jobs:
@@ -337,7 +355,15 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
+        except (
+            TimeoutError,
+            FencedError,
+            TransactionAborted,
+            TransactionInDoubt,
+            UnwritableChange,
+            StoreLocked,
+            StoreCorrupt,
+        ) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
@@ -432,15 +458,19 @@ class Worker:
         async with self._committing:
             await self._commit(tasks)
 
+    def commit_soon(self) -> None:
+        """Have the next checkpoint taken at once, instead of after the commit interval."""
+        self._committed_at = -math.inf
+
     async def _commit(self, tasks: Collection[Task] | None) -> None:
         try:
             async with self._resetting:
                 await self.checkpointer.run(tasks)
-        except (TransactionAborted, StuckError) as exc:
-            delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
-            log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
+        except (TransactionAborted, TransactionInDoubt, StuckError) as exc:
+            delay = min(0.1 * 2 ** min(self._aborts, 10) - 0.1, MAX_ABORT_DELAY_S)
+            log.warning("the transaction failed, what is not committed is repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
-            await self._rewind(delay)
+            await self._rewind(delay, in_doubt=isinstance(exc, TransactionInDoubt))
         except UnwritableChange as exc:
             log.error("a change cannot be written, so what follows the last commit is repeated: %s", exc)
             # Then the event itself fails, and its agent's policy decides.
@@ -493,8 +523,12 @@ class Worker:
         await self.rebalancer.drop_all()
         self.membership.rejoin()
 
-    async def _rewind(self, delay_s: float = 0.0) -> None:
-        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`."""
+    async def _rewind(self, delay_s: float = 0.0, *, in_doubt: bool = False) -> None:
+        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`.
+
+        Args:
+            in_doubt: the last checkpoint failed, and may be committed all the same.
+        """
         async with self._resetting:
             # Before the next transaction begins, or what they still send would be part of it.
             await self.streams.cancel()
@@ -503,12 +537,19 @@ class Worker:
             tasks = self.rebalancer.running()
             for task in tasks:
                 task.halted = True
-                for table in task.tables.values():
-                    table.rewind()
+            positions = {task: await patiently(partial(self.tasks.positions, task)) for task in tasks}
+            committed = in_doubt and any(self.checkpointer.was_committed(task.committed) for task in tasks)
+            if committed:
+                log.info("the transaction in doubt was committed: its changes are read from the changelogs")
             for task in tasks:
-                positions = await self.tasks.positions(task)
+                for table in task.tables.values():
+                    table.rewind(committed=committed)
+                if committed:
+                    await patiently(partial(self.restorer.restore, task))
+            await self.outgoing.go_on(committed=committed)
+            for task in tasks:
                 if not task.closed:
-                    await self.fetcher.rewind(positions)
+                    await self.fetcher.rewind(positions[task])
                     self.fetcher.start_closing(task)
             await asyncio.sleep(delay_s)
             self.streams.restart()
