@@ -167,6 +167,7 @@ class Agent(Generic[T]):
         Raises:
             TimeoutError: no answer in time: the agent is not running, or yielded nothing for this value.
             AgentError: the agent raised; the message is the exception's.
+            ConfigError: inside of an event under exactly-once, where no answer could come before the event is done.
         """
         return await self.app.rpc.ask(
             self, value, key=key, partition=partition, timestamp=timestamp, headers=headers, timeout=timeout

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from faust_core._context import current_claim
 from faust_core.agents import Agent
 from faust_core.application import AppProtocol
 from faust_core.declaring import Declares
@@ -248,8 +249,16 @@ class App(Declares):
         return self._worker
 
     async def commit(self) -> None:
-        """Take a checkpoint now."""
-        if self._worker is not None:
+        """Take a checkpoint now, and return when it is taken.
+
+        Inside of an event it returns at once, and the checkpoint is taken as soon as the event is done: a commit
+        waits for events in hand, and this one would wait for itself.
+        """
+        if self._worker is None:
+            return
+        if current_claim.get() is not None:
+            self._worker.commit_soon()
+        else:
             await self._worker.commit(None)
 
     def is_leader(self) -> bool:

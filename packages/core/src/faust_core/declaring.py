@@ -275,7 +275,11 @@ class Declares(DeclaresTables):
         name: str | None = None,
         on_error: str = "log",
     ) -> Any:
-        """Run a function once the worker has restored its tables; one that raises is started again, with back-off."""
+        """Run a function once the worker has restored its tables; one that raises is started again, with back-off.
+
+        Args:
+            on_leader: on one worker at a time: begun where leadership moves to, cancelled where it was.
+        """
         declare = self._job(lambda n, f: Job(n, f, on_leader=on_leader, on_error=on_error), name)
         return declare if function is None else declare(function)
 

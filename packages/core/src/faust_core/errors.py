@@ -14,6 +14,7 @@ FaustError
 │   │   └── BufferFull           the producer's own queue is full: wait for `flush` or for room
 │   ├── FencedError              another member has taken over: drop what is not committed
 │   ├── TransactionAborted       the transaction is rolled back; rewind and begin again
+│   ├── TransactionInDoubt       committed or rolled back: the committed offsets will tell
 │   ├── AuthenticationError      the broker refused the credentials
 │   ├── TopicMissing             a topic neither exists nor may be created
 │   └── RecordTooLarge           over the broker's or the client's limit
@@ -52,6 +53,7 @@ __all__ = [
     "StoreLocked",
     "TopicMissing",
     "TransactionAborted",
+    "TransactionInDoubt",
     "TransportError",
     "UnknownSetting",
     "ValueDecodeError",
@@ -139,6 +141,11 @@ class TransactionAborted(TransportError):
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class TransactionInDoubt(TransportError):
+    """The answer to a commit was lost.  Once the next transaction has begun, the committed offsets tell what became
+    of it."""
 
 
 class AuthenticationError(TransportError):

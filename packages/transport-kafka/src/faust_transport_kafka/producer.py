@@ -19,7 +19,7 @@ from faust_transport_kafka._errors import all_brokers_down, refused, translate
 from faust_transport_kafka._logging import Reachability
 from faust_transport_kafka.config import ClientConfig
 
-__all__ = ["KafkaProducer", "delivery_report", "release"]
+__all__ = ["ClosedClient", "KafkaProducer", "delivery_report", "release"]
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class KafkaProducer:
         finally:
             if len(self._client):
                 log.warning("producer %s was closed with %d records unsent", self._name, len(self._client))
-            dropped, self._client = [self._client], cast("Client", _ClosedClient())
+            dropped, self._client = [self._client], cast("Client", ClosedClient())
             await asyncio.to_thread(release, dropped)
 
     # ------------------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class KafkaProducer:
             self._reach.lost(error.str())
 
 
-class _ClosedClient:
+class ClosedClient:
     """Stands where the client was, so that `send` need not ask each time whether it still is."""
 
     def produce(self, *_: object, **__: object) -> None:
@@ -244,6 +244,9 @@ class _ClosedClient:
 
     def poll(self, _: float) -> int:
         return 0
+
+    def purge(self) -> None:
+        pass
 
     def __len__(self) -> int:
         return 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
@@ -63,6 +63,8 @@ class Checkpointer:
         #: set by tests that crash a worker at a given step
         self.on_step: Callable[[str], None] = lambda _step: None
         self.commits = 0
+        #: what the checkpoint under way commits; what the last one did not, when it failed
+        self._attempted: dict[TopicPartition, int] = {}
         self._abandoned = ""
 
     def wake(self) -> None:
@@ -83,6 +85,13 @@ class Checkpointer:
         """Tasks that were left out and wait for their next checkpoint, which should be soon."""
         return list(self._draining)
 
+    def was_committed(self, committed: Mapping[TopicPartition, int]) -> bool:
+        """Whether the last checkpoint, which failed, has come about all the same, by what is `committed` now.
+
+        False where it had no new offsets.
+        """
+        return any(committed.get(tp, -1) >= offset for tp, offset in self._attempted.items())
+
     async def run(self, tasks: Collection[Task] | None = None, *, final: bool = False) -> bool:
         """Take one checkpoint.  Returns whether all tasks took part.
 
@@ -92,7 +101,7 @@ class Checkpointer:
 
         Raises:
             FencedError: this worker's partitions belong to others: drop everything.
-            TransactionAborted: rewind to the committed offsets.
+            TransactionAborted, TransactionInDoubt: rewind to the committed offsets.
             TransportError: a record cannot be written; nothing was committed.
             StuckError: under exactly-once an item has been in flight for too long; or this one was abandoned.
             StoreLocked, StoreCorrupt: everything is committed, and a store cannot follow.
@@ -185,6 +194,7 @@ class Checkpointer:
             done = self._fetcher.done(task).items()
             offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
         await self._send_attached(tasks)
+        self._attempted = dict(offsets)
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
         changed = [table for task in tasks for table in task.tables.values() if table.changed]
@@ -202,6 +212,7 @@ class Checkpointer:
             await self._outgoing.flush()
         self.on_step("flushed")
         await self._outgoing.commit(offsets, member)
+        self._attempted = {}
         self.on_step("committed")
         self.commits += 1
         for task in tasks:

@@ -132,4 +132,12 @@ class Member:
         self.plan = plan
         stateful = {g.name for g in self._topics.groups.values() if self._resident(g)}
         warm = {task for task in (*plan.standbys, *plan.warmups, *plan.withheld) if task.group in stateful}
-        return WorkPlan(plan.actives, frozenset(warm), plan.fence, plan.rebalance_again_s, frozenset(plan.warmups))
+        return WorkPlan(
+            plan.actives,
+            frozenset(warm),
+            plan.fence,
+            plan.rebalance_again_s,
+            frozenset(plan.warmups),
+            # Left out of plans of very large groups.
+            living=frozenset(plan.owners.values()) or None,
+        )

@@ -30,6 +30,7 @@ class WorkPlan:
 
     Attributes:
         fence: transactional ids of workers that died with tasks that are ours now.
+        living: transactional ids of the workers that own something now; None where they are not known.
         rebalance_again_s: ask for another division after so many seconds; None for never.
         warmups: those of `standbys` that will be moved here once they have caught up.
     """
@@ -39,6 +40,7 @@ class WorkPlan:
     fence: Mapping[TaskId, Collection[str]] = field(default_factory=dict)
     rebalance_again_s: float | None = None
     warmups: frozenset[TaskId] = frozenset()
+    living: frozenset[str] | None = None
 
 
 class TaskHost(Protocol):
@@ -46,8 +48,8 @@ class TaskHost(Protocol):
 
     def make_task(self, task_id: TaskId, state: TaskState, /) -> Awaitable[Task]: ...
 
-    async def activate(self, task: Task, fence: Collection[str], /) -> None:
-        """Restore the task and start reading its inputs."""
+    async def activate(self, task: Task, plan: WorkPlan, /) -> None:
+        """Restore the task, which came by `plan`, and start reading its inputs."""
         ...
 
     async def warm(self, task: Task, /) -> None:
@@ -163,7 +165,7 @@ class Rebalancer:
         for task_id in [t for t, task in self.tasks.items() if task.state is TaskState.STANDBY]:
             if task_id not in plan.standbys and task_id not in plan.actives:
                 await self._forget(self.tasks[task_id])
-        activations = [await self._take_over(task_id, plan.fence.get(task_id, ())) for task_id in gained]
+        activations = [await self._take_over(task_id, plan) for task_id in gained]
         for task_id in sorted(plan.standbys - self.tasks.keys()):
             task = await self._host.make_task(task_id, TaskState.STANDBY)
             self.tasks[task_id] = task
@@ -238,13 +240,13 @@ class Rebalancer:
         self.tasks.pop(task.id, None)
         await self._host.close_task(task)
 
-    async def _take_over(self, task_id: TaskId, fence: Collection[str]) -> asyncio.Task[None]:
+    async def _take_over(self, task_id: TaskId, plan: WorkPlan) -> asyncio.Task[None]:
         task = self.tasks.get(task_id)
         if task is None:
             task = self.tasks[task_id] = await self._host.make_task(task_id, TaskState.RESTORING)
         else:
             task.enter(TaskState.RESTORING)
-        activation = self._spawn(self._host.activate(task, fence), f"faust activate {task}")
+        activation = self._spawn(self._host.activate(task, plan), f"faust activate {task}")
         self._activations[task_id] = activation
         return activation
 

@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from faust_core._context import current_claim
 from faust_core.agents import CORRELATION_ID, REPLY_TO, Agent
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
-from faust_core.errors import FaustError
+from faust_core.errors import ConfigError, FaustError
 from faust_core.headers import HeadersArg
 from faust_core.protocols.transport import Consumer, TopicSpec, Transport
 from faust_core.records import TopicPartition
@@ -85,6 +86,19 @@ class Rpc:
         headers: HeadersArg,
         timeout: float,
     ) -> Any:
+        """Send a value to an agent and return its answer.
+
+        Raises:
+            ConfigError: inside of an event under exactly-once, where no answer could ever come.
+            TimeoutError, AgentError: as `Agent.ask` says.
+        """
+        claim = current_claim.get()
+        if claim is not None and agent.app.conf.exactly_once:
+            raise ConfigError(
+                f"agent {agent.name} cannot be asked within an event (of {claim.tp.topic}) under exactly-once:"
+                " the question becomes visible with the commit, which waits for this event, which would wait for the"
+                " answer. Send with reply_to= and go on in the agent that gets the reply, or ask in a task or timer"
+            )
         await self._start()
         correlation_id = str(uuid.uuid4())
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

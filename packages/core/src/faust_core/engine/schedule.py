@@ -19,6 +19,8 @@ __all__ = ["Job", "run_job"]
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF_S = 60.0
+#: How soon a worker notices that it is the leader, or is it no more.
+LEADER_CHECK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Job:
 
     Attributes:
         interval_s: every so many seconds; None where it runs by `cron`, or once where both are None.
+        on_leader: only while this worker leads.  A task begins when it comes to lead; where it has not returned
+            by then, it is cancelled when another worker does.
         on_error: `log` (a timer fires again, a task restarts with back-off) or `crash`.
     """
 
@@ -78,8 +82,28 @@ async def _run_cron(job: Job, cron: Cron, app: Any, is_leader: Callable[[], bool
 
 
 async def _run_task(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
-    if job.on_leader and not is_leader():
+    if not job.on_leader:
+        await _until_done(job, app)
         return
+    while True:
+        while not is_leader():  # noqa: ASYNC110  it changes with each of the worker's tasks
+            await asyncio.sleep(LEADER_CHECK_S)
+        run = asyncio.create_task(_until_done(job, app), name=f"faust {job.name} on leader")
+        try:
+            while is_leader() and not run.done():
+                await asyncio.wait([run], timeout=LEADER_CHECK_S)
+        finally:
+            if not run.done():
+                run.cancel()
+                await asyncio.gather(run, return_exceptions=True)
+        if not run.cancelled():
+            run.result()
+            return
+        log.info("%s was ended: another worker leads now", job.name)
+
+
+async def _until_done(job: Job, app: Any) -> None:
+    """Run a task; after an error again, with back-off."""
     delay = 0.5
     while not await _guarded(job, app):
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))

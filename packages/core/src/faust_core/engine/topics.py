@@ -14,6 +14,7 @@ from faust_core.engine.fetch import AnySubscription
 from faust_core.engine.topology import TaskGroup, co_partition, table_partitions
 from faust_core.errors import PartitionsMismatch, RebalanceError, TopicMissing
 from faust_core.protocols.transport import Admin, TopicSpec
+from faust_core.records import TopicPartition
 from faust_core.settings import Settings
 from faust_core.tables import SetTable, Table
 from faust_core.topics import Topic
@@ -216,6 +217,10 @@ class Topics:
                 f"this worker was given {task_id}, and reads no such topics: do all workers of {self._conf.id} run the "
                 "same code?"
             ) from None
+
+    def inputs_of(self, task_id: TaskId) -> frozenset[TopicPartition]:
+        """Return what a task reads."""
+        return frozenset(TopicPartition(name, task_id.partition) for name in self.group(task_id).topics)
 
     def changelogs(self, group: TaskGroup) -> list[str]:
         return [self._tables[name].changelog_topic_name for name in sorted(group.tables)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +18,13 @@ from faust_core.engine.checked_sends import CheckedProducer
 from faust_core.engine.checkpoint import Checkpointer, StuckError
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
+from faust_core.engine.fencing import Fencing
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
+from faust_core.engine.patience import patiently
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
@@ -41,6 +45,7 @@ from faust_core.errors import (
     StoreLocked,
     TopicMissing,
     TransactionAborted,
+    TransactionInDoubt,
     TransportError,
 )
 from faust_core.protocols.transport import Producer, Transport
@@ -153,6 +158,7 @@ class Worker:
             self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
         else:
             self.outgoing = AtLeastOnce(transport.producer(reports=bool(self._declarations.tables)), self.membership)
+        fencing = Fencing(self.admin, conf.id, self._identity.transactional_id, self.topics.inputs_of)
         self.tasks = WorkerTasks(
             self.app,
             conf,
@@ -169,6 +175,7 @@ class Worker:
             dropped=self._dropped,
             in_thread=self._in_thread,
             gate=self._resetting,
+            fencing=fencing if conf.exactly_once else None,
         )
         self.rebalancer = Rebalancer(
             self.tasks,
@@ -190,14 +197,14 @@ class Worker:
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
             self.admin,
-            self.producer,
+            self.outgoing.producer,
             replication_factor=conf.topic_replication_factor,
         )
         self.streams = Streams(
             self.app,
             self.fetcher,
             self.topics,
-            self.producer,
+            self.outgoing.producer,
             self.dead_letters,
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
@@ -250,7 +257,8 @@ class Worker:
 
     @property
     def producer(self) -> Producer:
-        return self.outgoing.producer
+        """What the application sends with."""
+        return self.outgoing.app_producer
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._executor, function)
@@ -299,6 +307,9 @@ class Worker:
             self._failure = self._failure or exc
         finally:
             watchdog.stop()
+            if self._failure is not None:
+                # Here, so that it comes before what its consequences are while everything is closed.
+                log.error("the worker stops: %r", self._failure)
             await self._close()
 
     async def _start_up(self, watchdog: Watchdog) -> None:
@@ -311,6 +322,8 @@ class Worker:
         await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()
+        # What is sent before there is anything to read is committed, too.
+        self.rebalancer.stable.set()
         self.spawn(self.fetcher.run(), "faust fetch")
         self.spawn(self.restorer.run(), "faust restore")
         self.spawn(self._commit_loop(), "faust commit")
@@ -319,8 +332,6 @@ class Worker:
         if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
             await self.rebalancer.ready.wait()
-        else:
-            self.rebalancer.stable.set()
         self.stores.patient = True
         self._joined.set()
         self.spawn(self._watch_patterns(), "faust topics")
@@ -357,7 +368,15 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
+        except (
+            TimeoutError,
+            FencedError,
+            TransactionAborted,
+            TransactionInDoubt,
+            UnwritableChange,
+            StoreLocked,
+            StoreCorrupt,
+        ) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
@@ -482,6 +501,10 @@ class Worker:
         async with self._committing:
             await self._commit(tasks)
 
+    def commit_soon(self) -> None:
+        """Have the next checkpoint taken at once, instead of after the commit interval."""
+        self._committed_at = -math.inf
+
     async def _commit(self, tasks: Collection[Task] | None) -> None:
         try:
             async with self._resetting:
@@ -489,13 +512,13 @@ class Worker:
         except (RecordTooLarge, TopicMissing) as exc:
             self._refused(exc)
             await self._rewind()
-        except (TransactionAborted, StuckError) as exc:
+        except (TransactionAborted, TransactionInDoubt, StuckError) as exc:
             if isinstance(exc, TransactionAborted) and exc.refused:
                 self._refused(exc)
-            delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
-            log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
+            delay = min(0.1 * 2 ** min(self._aborts, 10) - 0.1, MAX_ABORT_DELAY_S)
+            log.warning("the transaction failed, what is not committed is repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
-            await self._rewind(delay)
+            await self._rewind(delay, in_doubt=isinstance(exc, TransactionInDoubt))
         except UnwritableChange as exc:
             log.error("a change cannot be written, so what follows the last commit is repeated: %s", exc)
             # Then the event itself fails, and its agent's policy decides.
@@ -565,8 +588,12 @@ class Worker:
         await self.rebalancer.drop_all()
         self.membership.rejoin()
 
-    async def _rewind(self, delay_s: float = 0.0) -> None:
-        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`."""
+    async def _rewind(self, delay_s: float = 0.0, *, in_doubt: bool = False) -> None:
+        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`.
+
+        Args:
+            in_doubt: the last checkpoint failed, and may be committed all the same.
+        """
         async with self._resetting:
             # Before the next transaction begins, or what they still send would be part of it.
             await self.streams.cancel()
@@ -577,12 +604,19 @@ class Worker:
                 task.halted = True
                 if task.attached:
                     task.attached.clear()
-                for table in task.tables.values():
-                    table.rewind()
+            positions = {task: await patiently(partial(self.tasks.positions, task)) for task in tasks}
+            committed = in_doubt and any(self.checkpointer.was_committed(task.committed) for task in tasks)
+            if committed:
+                log.info("the transaction in doubt was committed: its changes are read from the changelogs")
             for task in tasks:
-                positions = await self.tasks.positions(task)
+                for table in task.tables.values():
+                    table.rewind(committed=committed)
+                if committed:
+                    await patiently(partial(self.restorer.restore, task))
+            await self.outgoing.go_on(committed=committed)
+            for task in tasks:
                 if not task.closed:
-                    await self.fetcher.rewind(positions)
+                    await self.fetcher.rewind(positions[task])
                     self.fetcher.start_closing(task)
             await asyncio.sleep(delay_s)
             self.streams.restart()

@@ -102,6 +102,7 @@ class Group:
     Attributes:
         generation: grows by one whenever the work is divided.
         offsets: what is committed.
+        writers: the transactional id under which an offset was committed, where it was one.
         pending: offsets of transactions that are not decided yet, by transactional id.
         changed: set when `pending` shrinks.
     """
@@ -112,6 +113,7 @@ class Group:
         self.group_id = group_id
         self.generation = 0
         self.offsets: dict[TopicPartition, int] = {}
+        self.writers: dict[TopicPartition, str] = {}
         self.pending: dict[str, dict[TopicPartition, int]] = {}
         self.changed = Signal(clock)
         self._clock = clock
@@ -289,6 +291,8 @@ class Group:
         """
         self.check(identity)
         self.offsets.update(offsets)
+        for tp in offsets:
+            self.writers.pop(tp, None)
 
     def settle(self, transactional_id: str, *, commit: bool) -> None:
         """Decide the pending offsets of a transaction."""
@@ -296,6 +300,7 @@ class Group:
         if offsets is not None:
             if commit:
                 self.offsets.update(offsets)
+                self.writers.update(dict.fromkeys(offsets, transactional_id))
             self.changed.set()
 
     def is_pending(self, partitions: Collection[TopicPartition]) -> bool:

@@ -10,7 +10,15 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from faust_core.clock import TimerHandle
-from faust_core.errors import BufferFull, FencedError, RecordTooLarge, TopicMissing, TransactionAborted, TransportError
+from faust_core.errors import (
+    BufferFull,
+    FencedError,
+    RecordTooLarge,
+    TopicMissing,
+    TransactionAborted,
+    TransactionInDoubt,
+    TransportError,
+)
 from faust_core.memory._signal import Signal
 from faust_core.memory.broker import Broker, Topic
 from faust_core.memory.log import PartitionLog
@@ -292,7 +300,11 @@ class MemoryTransactionalProducer(MemoryProducer):
         self._check_open()
         if self._faults.take_transaction_abort():
             raise TransactionAborted(f"the transaction of {self._id} was aborted (a fault that was asked for)")
-        self._transactions.end(self._id, epoch, commit=True)
+        doubtful = self._faults.take_doubtful_commit()
+        if doubtful is not False:
+            self._transactions.end(self._id, epoch, commit=True)
+        if doubtful is not None:
+            raise TransactionInDoubt(f"no answer to the commit of {self._id} (a fault that was asked for)")
         self._begun = self._must_abort = False
         await self._faults.latency()
 

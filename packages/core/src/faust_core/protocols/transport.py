@@ -256,6 +256,7 @@ class TransactionalProducer(Producer, Protocol):
 
     Each method retries by itself what may be retried.  `TransactionAborted` means: call `abort`, rewind, go on.
     `FencedError` means: another producer has this transactional id; drop everything.
+    No method waits for ever for a broker that answers: what hangs is given up, and done anew.
     """
 
     async def begin(self) -> None:
@@ -265,6 +266,8 @@ class TransactionalProducer(Producer, Protocol):
     async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata | None, /) -> None:
         """Flush, add the next-to-read offsets, commit.
 
+        The transactional id is kept with the offsets: see `Admin.committed_by`.
+
         With a `member`, `offsets` must not be empty: an empty list would not be fenced.  A `member` of None,
         with no offsets, commits what a worker without partitions has sent of its own accord.
 
@@ -272,6 +275,8 @@ class TransactionalProducer(Producer, Protocol):
             ValueError: offsets without a member, or a member without offsets.
             FencedError: `member` is out of date, or the transactional id was taken over.
             TransactionAborted: rolled back or to be rolled back; nothing will be visible.
+            TransactionInDoubt: all of it will be visible or nothing; after `abort` and `begin` it is decided, and
+                the committed offsets tell.
         """
         ...
 
@@ -339,6 +344,15 @@ class Admin(Protocol):
 
     async def delete_group(self, group_id: str, /) -> None:
         """Forget a group and its offsets.  A group that does not exist is not an error."""
+        ...
+
+    async def committed_by(
+        self, group_id: str, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, str]:
+        """Return the transactional id under which each partition's offset was last committed.
+
+        Only of those that were committed in a transaction.  Does not wait for transactions that are open.
+        """
         ...
 
     async def fence(self, transactional_ids: Collection[str], /) -> None:
