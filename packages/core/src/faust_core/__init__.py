@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from faust_core.stream import Stream
     from faust_core.tables import GlobalTable, SetGlobalTable, SetTable, Table
     from faust_core.topics import Topic
-    from faust_core.windows import HoppingWindow, TumblingWindow, Window
+    from faust_core.windows import HoppingWindow, SessionWindow, SlidingWindow, TumblingWindow, Window
 
 __all__ = [
     "Agent",
@@ -32,9 +32,11 @@ __all__ = [
     "HoppingWindow",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "SessionWindow",
     "SetGlobalTable",
     "SetTable",
     "Settings",
+    "SlidingWindow",
     "Stream",
     "Table",
     "Topic",
@@ -63,6 +65,8 @@ _MODULES = {
     "Table": "tables",
     "Topic": "topics",
     "TopicPartition": "records",
+    "SessionWindow": "windows",
+    "SlidingWindow": "windows",
     "TumblingWindow": "windows",
     "Window": "windows",
     "current_event": "events",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
+from faust_core.closing_agents import closing_agents
 from faust_core.cron import Cron
 from faust_core.declaring_tables import DeclaresTables
 from faust_core.engine.declarations import Declarations, Signals
@@ -58,7 +59,8 @@ class Declares(DeclaresTables):
 
     def declarations(self) -> Declarations:
         """Return what has been declared so far."""
-        return Declarations(tuple(self.agents.values()), dict(self.tables), tuple(self.jobs), tuple(self.topics))
+        agents = (*self.agents.values(), *closing_agents(self._application(), self.tables.values()))
+        return Declarations(agents, dict(self.tables), tuple(self.jobs), tuple(self.topics))
 
     @overload
     def topic(

@@ -12,7 +12,7 @@ from faust_core.errors import ConfigError, DecodeError, EncodeError
 from faust_core.protocols.store import Change
 from faust_core.registry import codec as find_codec
 
-__all__ = ["TableCodec", "WindowedCodec", "hashable"]
+__all__ = ["TableCodec", "WindowedCodec", "hashable", "read_window"]
 
 
 class TableCodec:
@@ -105,7 +105,7 @@ class WindowedCodec(TableCodec):
         if at < 1 or before[:1] != b"[" or before[-1:] != b",":
             raise DecodeError(f"table {self._name!r} is windowed: {data!r} is not [key,[start,end]]")
         try:
-            window = _read_window(data[at:])
+            window = read_window(data[at:])
         except (TypeError, ValueError) as exc:
             raise DecodeError(f"table {self._name!r} is windowed: {data!r} has no window: {exc}") from exc
         return super().decode_key(before[1:-1]), window
@@ -119,7 +119,7 @@ def _write_window(window: tuple[float, float]) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _read_window(data: bytes) -> tuple[float, float]:
+def read_window(data: bytes) -> tuple[float, float]:
     start, end = json.loads(data.rstrip().removesuffix(b"]"))
     return float(start), float(end)
 

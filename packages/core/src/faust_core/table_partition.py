@@ -8,7 +8,7 @@ A key that changes fifty times between two checkpoints is encoded, logged and st
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from faust_core.claims import TaskView
@@ -79,6 +79,8 @@ class PartitionedTable(Protocol):
 class TablePartition:
     """One partition of a table on a worker.  The event loop's thread alone calls it.
 
+    A windowed table's partitions are `faust_core.windows.partition.WindowedPartition`s.
+
     Attributes:
         resident: whether its task should be where its data is: not where every worker reaches the store, or has all
             partitions.
@@ -98,9 +100,9 @@ class TablePartition:
         "_young",
         "caught_up",
         "changelog",
+        "closing",
         "codec",
         "dirty",
-        "expiry",
         "fetched_used",
         "on_change",
         "remote",
@@ -135,8 +137,8 @@ class TablePartition:
         #: changes made outside of events, which no rewind repeats: uncommitted, and in the checkpoint under way
         self._outside: dict[Any, Any] = {}
         self._outside_staged: dict[Any, Any] = {}
-        #: what a windowed table knows of its windows; None where that is to be found out from the keys
-        self.expiry: Any = None
+        #: who hands out the windows that are over; None where nobody waits for them
+        self.closing: Any = None
         # Two generations: when the young one is full it becomes the old one.  Bounded, and no bookkeeping per read.
         self._young: dict[Any, Any] = {}
         self._old: dict[Any, Any] = {}
@@ -243,7 +245,7 @@ class TablePartition:
     def items(self) -> Iterator[tuple[Any, Any]]:
         """Yield decoded keys and values, uncommitted changes included, in no particular order."""
         over = {**self.staged, **self.dirty}
-        for key_bytes, value_bytes in self.store.scan():
+        for key_bytes, value_bytes in self.rows():
             key = self.codec.decode_key(key_bytes)
             if key not in over:
                 yield key, self.codec.decode_value(value_bytes)
@@ -251,23 +253,25 @@ class TablePartition:
             if value is not DELETED:
                 yield key, value
 
-    def readable_keys(self) -> Iterator[Any]:
-        """Yield decoded keys, uncommitted ones included; those of another type are left out, with a warning."""
-        over = {**self.staged, **self.dirty}
-        foreign, reason = 0, None
-        for key_bytes, _ in self.store.scan():
-            try:
-                key = self.codec.decode_key(key_bytes)
-            except DecodeError as exc:
-                foreign, reason = foreign + 1, exc
-            else:
-                if key not in over:
-                    yield key
-        if foreign:
-            log.warning("%d keys of %s are left alone: %s", foreign, self.changelog, reason)
-        yield from (key for key, value in over.items() if value is not DELETED)
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the keys and values in the store, as bytes."""
+        return self.store.scan()
 
     # -- the checkpoint's side
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something for a checkpoint to write."""
+        return bool(self.dirty or self.staged)
+
+    @property
+    def pressing(self) -> bool:
+        """Whether work waits for the next checkpoint."""
+        return False
+
+    def indexed(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """Return the changes of the changelog as the local store takes them."""
+        return changes
 
     def stage(self) -> list[Change]:
         """Move the uncommitted changes into the checkpoint, and return them as bytes.
@@ -291,6 +295,12 @@ class TablePartition:
             ]
         except EncodeError as exc:
             raise UnwritableChange(str(exc), self.table) from exc
+
+    def start_closing(self, task: TaskView, subscriptions: Collection[Any]) -> None:
+        """Hand the windows that are over to `subscriptions`, from the first one on that is not closed."""
+
+    def stop_closing(self) -> None:
+        """Hand out no more."""
 
     def unstage(self) -> None:
         """The checkpoint did not come about: its changes are uncommitted again."""
@@ -329,7 +339,6 @@ class TablePartition:
 
     def discard(self) -> None:
         """Forget what is not committed."""
-        self.expiry = None
         self._encoded = {}
         self._outside = {}
         self._outside_staged = {}
@@ -339,7 +348,6 @@ class TablePartition:
 
     def forget_cache(self, keys: Sequence[bytes] | None = None) -> None:
         """The store was changed by others than the checkpoint: in `keys`, or anywhere."""
-        self.expiry = None
         self._fetched = {}
         self.version += 1
         if not self._young and not self._old:

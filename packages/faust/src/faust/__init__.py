@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from faust_core.tables import Table as Table
     from faust_core.topics import Topic as Topic
     from faust_core.windows import HoppingWindow as HoppingWindow
+    from faust_core.windows import SessionWindow as SessionWindow
+    from faust_core.windows import SlidingWindow as SlidingWindow
     from faust_core.windows import TumblingWindow as TumblingWindow
     from faust_core.windows import Window as Window
     from faust_models import ModelOptions as ModelOptions
@@ -72,9 +74,11 @@ __all__ = [
     "HoppingWindow",
     "ModelOptions",
     "Record",
+    "SessionWindow",
     "SetGlobalTable",
     "SetTable",
     "Settings",
+    "SlidingWindow",
     "Stream",
     "StreamT",
     "Table",
@@ -120,6 +124,8 @@ _HOMES = {
     "Topic": "faust_core.topics",
     "TopicPartition": "faust_core.records",
     "TopicT": "faust.types",
+    "SessionWindow": "faust_core.windows",
+    "SlidingWindow": "faust_core.windows",
     "TumblingWindow": "faust_core.windows",
     "Window": "faust_core.windows",
     "current_event": "faust_core.events",

@@ -119,6 +119,7 @@ class ActorRunner:
             owner=self.agent.name,
             shared=self.agent.concurrency > 1 or self.agent.isolated_partitions,
             concurrency_index=self._index,
+            processors=self.agent.topic.processors,
         )
 
     async def run(self) -> None:

@@ -171,8 +171,8 @@ class Checkpointer:
         await self._send_attached(tasks)
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
-        changed = [table for task in tasks for table in task.tables.values() if table.dirty or table.staged]
-        staged.extend((table, table.stage(), []) for table in changed)
+        changed = [table for task in tasks for table in task.tables.values() if table.changed]
+        staged.extend((table, changes, []) for table in changed if (changes := table.stage()))
         for table, changes, written in staged:
             await self._write_changelog(table, changes, written)
         self.on_step("changelog written")
@@ -240,9 +240,10 @@ class Checkpointer:
                     break
 
     async def _apply(self, table: TablePartition, changes: list[Change], changelog_offset: int) -> None:
+        stored = table.indexed(changes)
         while True:
             try:
-                await self._run_in_thread(lambda: table.store.apply(changes, changelog_offset=changelog_offset))
+                await self._run_in_thread(lambda: table.store.apply(stored, changelog_offset=changelog_offset))
             except FencedError:
                 raise
             except StoreClosed:

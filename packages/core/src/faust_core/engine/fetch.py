@@ -88,8 +88,14 @@ class Fetcher:
             self._tasks[tp] = task
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.add(tp, task, position)
+        self.start_closing(task)
         await self._consumer.assign(positions)
         self._room.set()
+
+    def start_closing(self, task: Task) -> None:
+        """Hand out the task's windows that are over to those who wait for them, from the first open one on."""
+        for table in task.tables.values():
+            table.start_closing(task, self._subscribers.get(table.changelog.topic, ()))
 
     async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
         """Forget what is queued and read again from `positions`."""
@@ -112,12 +118,17 @@ class Fetcher:
             del self._tasks[tp]
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.remove(tp)
+        for table in task.tables.values():
+            table.stop_closing()
         self._forget(mine)
         if mine:
             await self._consumer.unassign(mine)
 
     def add_late(self, subscription: AnySubscription) -> None:
         """Give a stream that was opened in mid-flight the partitions that are read already."""
+        if subscription.topic.from_table:
+            for task in set(self._tasks.values()):
+                self.start_closing(task)
         for tp, task in self._tasks.items():
             if tp.topic in subscription.topic.topics and subscription.queue(tp) is None:
                 subscription.add(tp, task, self._consumer.position(tp) or 0)

@@ -244,7 +244,7 @@ class Restorer:
 
             def apply(first: int = first, last: int = last, next_offset: int = next_offset) -> int:
                 changes = part.codec.changes(batch.keys[first:last], batch.values[first:last])
-                part.store.apply(changes, changelog_offset=next_offset)
+                part.store.apply(part.indexed(changes), changelog_offset=next_offset)
                 return last - first
 
             count = await self._run_in_thread(apply)

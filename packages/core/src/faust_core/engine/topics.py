@@ -121,7 +121,7 @@ class Topics:
             TopicMissing: a topic does not exist and may not be made.
             PartitionsMismatch: topics, tables and changelogs do not fit together.
         """
-        topics = {name: sub.topic for sub in subscriptions for name in sub.topic.topics}
+        topics = {name: sub.topic for sub in subscriptions if not sub.topic.from_table for name in sub.topic.topics}
         counts = await self._existing(topics)
         # A repartition topic has as many partitions as what it is made from, which may be one itself.
         managers = {t.manager_topic_name: t for t in self._tables.values() if isinstance(t, SetTable)}

@@ -362,7 +362,7 @@ class Worker:
         """A stream was opened while the worker runs: read its topic too."""
         if not self._opened:
             return
-        if set(subscription.topic.topics) <= self.topics.inputs:
+        if subscription.topic.from_table or set(subscription.topic.topics) <= self.topics.inputs:
             self.fetcher.add_late(subscription)
         else:
             self.spawn(self._join_again(subscription), "faust join")
@@ -429,6 +429,7 @@ class Worker:
                 time.monotonic() - self._committed_at >= conf.broker_commit_interval
                 or self.fetcher.records - records >= conf.broker_commit_every
                 or self._dirty_keys() >= conf.overlay_max_keys
+                or any(table.pressing for task in self.rebalancer.running() for table in task.tables.values())
             )
             if due:
                 records = self.fetcher.records
@@ -503,6 +504,7 @@ class Worker:
                 positions = await self.tasks.positions(task)
                 if not task.closed:
                     await self.fetcher.rewind(positions)
+                    self.fetcher.start_closing(task)
             await asyncio.sleep(delay_s)
             self.streams.restart()
         for task in tasks:

@@ -117,6 +117,8 @@ class DeclaredTable(Generic[K, V]):
         self.on_changelog_event = on_changelog_event
         self.observer = on_change
         self.on_window_close = on_window_close
+        #: somebody waits for final results
+        self.closes = on_window_close is not None
         self.use_partitioner = use_partitioner
         self.partition_count: int | None = partitions
         self.strict = False
@@ -210,9 +212,10 @@ class DeclaredTable(Generic[K, V]):
     def changelog_spec(self, partitions: int) -> TopicSpec:
         """Describe the changelog topic as it shall be created."""
         config = {"cleanup.policy": "compact"}
-        if self.window is not None and self.window.expires is not None:
+        if self.window is not None and self.window.expires is not None and not self.closes:
+            # Where windows are closed none may be deleted before that, however long the stream stands still.
             # A window's first record is as old as the window, so that it must outlive that, too.
-            kept_ms = round((self.window.size + self.window.expires) * 1000)
+            kept_ms = round((self.window.length + self.window.expires) * 1000)
             config = {"cleanup.policy": "compact,delete", "retention.ms": str(kept_ms)}
         replicas = self.app.conf.topic_replication_factor
         if isinstance(self._changelog_topic, Topic):
@@ -229,7 +232,21 @@ class DeclaredTable(Generic[K, V]):
     ) -> TablePartition:
         self._opened = True
         changelog = TopicPartition(self.changelog_topic_name, partition)
-        return TablePartition(self, store, self.codec, changelog, cache_size, resident=resident, remote=remote)
+        if self.window is None:
+            return TablePartition(self, store, self.codec, changelog, cache_size, resident=resident, remote=remote)
+        from faust_core.windows import WindowedPartition  # noqa: PLC0415  windows stand on tables
+
+        return WindowedPartition(
+            self,
+            store,
+            self.codec,
+            changelog,
+            cache_size,
+            window=self.window,
+            closes=self.closes,
+            resident=resident,
+            remote=remote,
+        )
 
     def attach(self, partition: int, part: TablePartition, owner: TaskView | None = None) -> None:
         """A partition is this worker's to read, restored and ready; to change as well where it has an `owner`."""
@@ -260,6 +277,12 @@ class DeclaredTable(Generic[K, V]):
         return tuple(self._on_recover)
 
     def _split_by(self, window: Window) -> None:
+        from faust_core.windows import SlidingWindow, Window  # noqa: PLC0415
+
+        if not isinstance(window, Window):
+            raise ConfigError(f"table {self.name!r}: window= is a window such as TumblingWindow(60), not {window!r}")
+        if self.closes and isinstance(window, SlidingWindow):
+            raise ConfigError(f"table {self.name!r}: sliding windows have no final results; use hopping windows")
         if self.window == window:
             return
         if self.window is not None:
@@ -270,3 +293,15 @@ class DeclaredTable(Generic[K, V]):
             raise ConfigError(f"table {self.name!r} is in use: say its window where it is declared")
         self.codec = WindowedCodec(self.name, *self._codec_spec)
         self.window = window
+
+    def close_windows(self, what: str) -> None:
+        """Somebody waits for final results: from the start on no window may go before it was handed out.
+
+        Raises:
+            ConfigError: the table is in use.
+        """
+        if self._opened and not self.closes:
+            raise ConfigError(
+                f"table {self.name!r} is in use: call {what} beside the declaration, before the application starts"
+            )
+        self.closes = True

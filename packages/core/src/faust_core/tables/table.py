@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core._context import current_claim
@@ -16,7 +17,9 @@ from faust_core.tables.declared import DeclaredTable
 from faust_core.tables.views import PartitionView, TableItems, TableValues, as_text, not_owned
 
 if TYPE_CHECKING:
-    from faust_core.windows import Window, WindowedTable
+    from faust_core.windows import LateEvent, Window, WindowedTable
+
+    OnLate = Callable[[LateEvent], Any]
 
 __all__ = ["KeyPartitionedTable", "Table"]
 
@@ -309,16 +312,22 @@ class Table(DeclaredTable[K, V], MutableMapping[K, V]):
         size: float | dt.timedelta,
         expires: float | dt.timedelta | None = None,
         key_index: bool = False,
+        *,
+        grace: float | dt.timedelta | None = None,
+        on_late: OnLate | None = None,
     ) -> WindowedTable[K, V]:
         """Return this table split into windows of `size` that follow each other.
 
         Args:
             size: seconds, or a timedelta.
-            expires: how long a window is kept after its end, in stream time; for ever where None.
+            expires: how long a window is kept after its end, in stream time; for ever where None, or until it is
+                closed where somebody waits for that.
+            grace: how long after its end a window still takes late events, in stream time.
+            on_late: called with a `LateEvent` for each change that came later than that.
         """
         from faust_core.windows import TumblingWindow  # noqa: PLC0415  windows stand on tables
 
-        return self.using_window(TumblingWindow(size, expires), key_index=key_index)
+        return self.using_window(TumblingWindow(size, expires, grace), key_index=key_index, on_late=on_late)
 
     def hopping(
         self,
@@ -326,22 +335,66 @@ class Table(DeclaredTable[K, V], MutableMapping[K, V]):
         step: float | dt.timedelta,
         expires: float | dt.timedelta | None = None,
         key_index: bool = False,
+        *,
+        grace: float | dt.timedelta | None = None,
+        on_late: OnLate | None = None,
     ) -> WindowedTable[K, V]:
         """Return this table split into windows of `size` that begin every `step`; they overlap."""
         from faust_core.windows import HoppingWindow  # noqa: PLC0415
 
-        return self.using_window(HoppingWindow(size, step, expires), key_index=key_index)
+        return self.using_window(HoppingWindow(size, step, expires, grace), key_index=key_index, on_late=on_late)
 
-    def using_window(self, window: Window, *, key_index: bool = False) -> WindowedTable[K, V]:  # noqa: ARG002  the index is always kept
+    def sliding(
+        self,
+        before: float | dt.timedelta,
+        after: float | dt.timedelta,
+        expires: float | dt.timedelta,
+        key_index: bool = False,
+        *,
+        merge: Callable[[V, V], V] = operator.add,
+        on_late: OnLate | None = None,
+    ) -> WindowedTable[K, V]:
+        """Return this table with, at each time, what happened from `before` until `after` it, merged by `merge`."""
+        from faust_core.windows import SlidingWindow  # noqa: PLC0415
+
+        window = SlidingWindow(before, after, expires, merge=merge)
+        return self.using_window(window, key_index=key_index, on_late=on_late)
+
+    def session(
+        self,
+        gap: float | dt.timedelta,
+        expires: float | dt.timedelta | None = None,
+        key_index: bool = False,
+        *,
+        merge: Callable[[V, V], V] = operator.add,
+        grace: float | dt.timedelta | None = None,
+        on_late: OnLate | None = None,
+    ) -> WindowedTable[K, V]:
+        """Return this table split into sessions: events of a key, none more than `gap` after the one before.
+
+        Args:
+            merge: makes one value of those of two sessions, the earlier one first, when an event joins them.
+        """
+        from faust_core.windows import SessionWindow  # noqa: PLC0415
+
+        window = SessionWindow(gap, expires, grace, merge=merge)
+        return self.using_window(window, key_index=key_index, on_late=on_late)
+
+    def using_window(
+        self, window: Window, *, key_index: bool = False, on_late: OnLate | None = None
+    ) -> WindowedTable[K, V]:
         """Return this table split by `window`.
+
+        Args:
+            key_index: `items()` shows the keys and values of one window, not all windows.
 
         Raises:
             ConfigError: it is split by another window already, is in use, or has keys that are not written as JSON.
         """
-        from faust_core.windows import WindowedTable  # noqa: PLC0415
+        from faust_core.windows import split  # noqa: PLC0415
 
         self._split_by(window)
-        return WindowedTable(self, window)
+        return split(self, window, key_index=key_index, on_late=on_late)
 
     __hash__ = DeclaredTable.__hash__
     __eq__ = DeclaredTable.__eq__
