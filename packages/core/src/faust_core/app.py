@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from faust_core.agents import Agent
+from faust_core.agents import ActorInfo, Agent
 from faust_core.application import AppProtocol
+from faust_core.clock import Clock, SystemClock
 from faust_core.declaring import Declares
 from faust_core.engine.backends import Backends
 from faust_core.engine.client import Client
@@ -55,6 +56,8 @@ class App(Declares):
 
     def __init__(self, id: str, **options: Any) -> None:  # noqa: A002  the name that applications use
         super().__init__(Settings.from_options(id, options))
+        #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
+        self.clock: Clock = SystemClock()
         self._worker: Worker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
@@ -244,6 +247,13 @@ class App(Declares):
     def is_leader(self) -> bool:
         """Whether this worker is the one that runs `on_leader` jobs."""
         return self._worker is not None and self._worker.is_leader()
+
+    def actors_of(self, agent: Agent[Any], /) -> list[ActorInfo]:
+        return [] if self._worker is None else self._worker.streams.actors_of(agent)
+
+    def cancel_actors(self, agent: Agent[Any], /) -> None:
+        if self._worker is not None:
+            self._worker.streams.cancel_actors(agent)
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None

@@ -5,29 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from faust_core.clock import Clock
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
 
 if TYPE_CHECKING:
+    from faust_core.agents import ActorInfo
+    from faust_core.asking import ReplyPromise
     from faust_core.settings import Settings
 
 __all__ = ["AppProtocol", "Asks"]
 
 
 class Asks(Protocol):
-    """Sends to agents and waits for what they yield."""
+    """Waits for what agents answer."""
 
-    async def ask(
-        self,
-        agent: Any,
-        value: Any,
-        *,
-        key: Any,
-        partition: int | None,
-        timestamp: float | None,
-        headers: Any,
-        timeout: float,
-    ) -> Any: ...
+    @property
+    def topic(self) -> str:
+        """Where answers to this process go."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to read answers.  Idempotent.
+
+        Raises:
+            ConfigError: the application is not connected.
+        """
+        ...
+
+    def expect(self, promise: ReplyPromise, /) -> None:
+        """Fulfil the promise when its answer comes."""
+        ...
 
 
 class AppProtocol(Protocol):
@@ -35,6 +43,11 @@ class AppProtocol(Protocol):
 
     @property
     def conf(self) -> Settings: ...
+
+    @property
+    def clock(self) -> Clock:
+        """What timers, back-offs, time-outs and windows of the wall clock go by."""
+        ...
 
     @property
     def active_producer(self) -> Producer | None:
@@ -50,6 +63,14 @@ class AppProtocol(Protocol):
 
     def make_store_backend(self, url: str | None = None) -> StoreBackend:
         """Make the store of `url`, without one the application's own; nothing is opened yet."""
+        ...
+
+    def actors_of(self, agent: Any, /) -> list[ActorInfo]:
+        """Return the running actors of an agent; none while the application is not started."""
+        ...
+
+    def cancel_actors(self, agent: Any, /) -> None:
+        """Have this worker's actors of an agent read no further."""
         ...
 
     async def create_topics(self, specs: Sequence[TopicSpec], /) -> None: ...

@@ -125,7 +125,7 @@ class Settings:
                                  env="APP_STUCK_AGENT_POLICY")  # fmt: skip
 
     # Agents
-    agent_supervisor: Any = _s(None, _obj, "how agents are restarted: see `on_error`", effect=False)
+    agent_supervisor: Any = _s(None, _obj, "a supervisor of the original; CrashingSupervisor means on_error=crash")
 
     # Broker
     broker_consumer: tuple[str, ...] = _s(

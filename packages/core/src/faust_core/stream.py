@@ -376,19 +376,19 @@ class Stream(Generic[T]):
         if n < 1 or window <= 0:
             raise ConfigError(f"rate_limit({n}, {per}): at least one value in more than zero seconds")
         times: deque[float] = deque(maxlen=n)
+        clock = self.topic.app.clock
         first = not self._processors
 
         async def wait(value: T) -> T:
-            loop = asyncio.get_running_loop()
-            if len(times) == n and times[0] + window > loop.time():
+            if len(times) == n and times[0] + window > clock.monotonic():
                 claim = _claim()
                 # Nothing was done with the item yet, so a checkpoint need not wait for it.
                 claim.buffered = first
-                await asyncio.sleep(times[0] + window - loop.time())
+                await clock.sleep(times[0] + window - clock.monotonic())
                 while first and claim.task.halted and not claim.task.closed:  # noqa: ASYNC110  few wait, and briefly
                     await asyncio.sleep(HALTED_S)
                 claim.buffered = False
-            times.append(loop.time())
+            times.append(clock.monotonic())
             return value
 
         return self._with(wait)
@@ -462,7 +462,13 @@ class Stream(Generic[T]):
             raise ConfigError(f"{name}({max_}): a batch has at least one value")
         patience = within.total_seconds() if isinstance(within, dt.timedelta) else float(within)
         loop = _Loop()
-        batching = Batching(max_, patience, manual=self._manual if manual is None else manual, enter=loop.enter)
+        batching = Batching(
+            max_,
+            patience,
+            clock=self.topic.app.clock,
+            manual=self._manual if manual is None else manual,
+            enter=loop.enter,
+        )
         batches = batching.run(self.open, lambda claim, source: processed(claim, source, processors))
         loop.watch(batches)
         return batches

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from faust_core._context import Run, current_claim, current_run
+from faust_core.clock import Clock, SystemClock
 from faust_core.cron import Cron
 
 __all__ = ["Job", "run_job"]
@@ -38,7 +39,7 @@ class Job:
     on_error: str = "log"
 
 
-async def run_job(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
+async def run_job(job: Job, app: Any, is_leader: Callable[[], bool], clock: Clock | None = None) -> None:
     """Run a job until it is over or cancelled.
 
     A timer's first run comes after one interval; runs never overlap; one that takes longer than the
@@ -47,43 +48,47 @@ async def run_job(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
     Raises:
         Exception: what the function raised, where `on_error` is `crash`.
     """
+    clock = clock or SystemClock()
     if job.cron is not None:
-        await _run_cron(job, job.cron, app, is_leader)
+        await _run_cron(job, job.cron, app, is_leader, clock)
     elif job.interval_s is not None:
-        await _run_timer(job, job.interval_s, app, is_leader)
+        await _run_timer(job, job.interval_s, app, is_leader, clock)
     else:
-        await _run_task(job, app, is_leader)
+        await _run_task(job, app, is_leader, clock)
 
 
-async def _run_timer(job: Job, interval_s: float, app: Any, is_leader: Callable[[], bool]) -> None:
-    loop = asyncio.get_running_loop()
-    due = loop.time() + interval_s
+async def _run_timer(job: Job, interval_s: float, app: Any, is_leader: Callable[[], bool], clock: Clock) -> None:
+    due = clock.monotonic() + interval_s
     while True:
-        await asyncio.sleep(max(0.0, due - loop.time()))
+        await clock.sleep(max(0.0, due - clock.monotonic()))
         if not job.on_leader or is_leader():
             await _guarded(job, app)
-        due = max(due + interval_s, loop.time())
+        due = max(due + interval_s, clock.monotonic())
 
 
-async def _run_cron(job: Job, cron: Cron, app: Any, is_leader: Callable[[], bool]) -> None:
-    now = dt.datetime.now(dt.UTC)
+async def _run_cron(job: Job, cron: Cron, app: Any, is_leader: Callable[[], bool], clock: Clock) -> None:
+    now = _now(clock)
     while True:
         due = cron.next_after(now)
-        while (left := (due - dt.datetime.now(dt.UTC)).total_seconds()) > 0:  # noqa: ASYNC110  it is about time
+        while (left := (due - _now(clock)).total_seconds()) > 0:
             # In short steps: the wall clock may be set, and sleeps do not count while a machine is suspended.
-            await asyncio.sleep(min(left, 60.0))
-        now = max(due, dt.datetime.now(dt.UTC))
+            await clock.sleep(min(left, 60.0))
+        now = max(due, _now(clock))
         if not job.on_leader or is_leader():
             await _guarded(job, app)
 
 
-async def _run_task(job: Job, app: Any, is_leader: Callable[[], bool]) -> None:
+async def _run_task(job: Job, app: Any, is_leader: Callable[[], bool], clock: Clock) -> None:
     if job.on_leader and not is_leader():
         return
     delay = 0.5
     while not await _guarded(job, app):
-        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+        await clock.sleep(delay * random.uniform(0.5, 1.0))
         delay = min(delay * 2, MAX_BACKOFF_S)
+
+
+def _now(clock: Clock) -> dt.datetime:
+    return dt.datetime.fromtimestamp(clock.time(), dt.UTC)
 
 
 async def _guarded(job: Job, app: Any) -> bool:

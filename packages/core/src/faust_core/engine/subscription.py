@@ -329,7 +329,7 @@ class Subscription:
         return None
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, deadline_s: float | None) -> bool:
-        waiter = loop.create_future()
+        waiter: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiter)
         actor = asyncio.current_task()
         self.waiters.add(actor)
@@ -338,12 +338,16 @@ class Subscription:
             if deadline_s is None:
                 await waiter
                 return True
-            timeout = deadline_s - loop.time()
+            clock = self.topic.app.clock
+            timeout = deadline_s - clock.monotonic()
             if timeout <= 0:
                 await asyncio.sleep(0)
                 return False
-            done, _ = await asyncio.wait([waiter], timeout=timeout)
-            return bool(done)
+            timer = clock.call_later(timeout, lambda: None if waiter.done() else waiter.set_result(False))
+            try:
+                return await waiter is not False
+            finally:
+                timer.cancel()
         finally:
             self.waiters.discard(actor)
             if not waiter.done():

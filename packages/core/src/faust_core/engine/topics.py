@@ -141,8 +141,8 @@ class Topics:
             count = self._count(managers[name], next(iter(changelog.values()), None), counts)
             await self._create([topics[name].spec(name, count)])
             counts[name] = count
-        await self._make_outputs(counts)
         await self._prepare_tables(counts)
+        await self._make_outputs(counts)
         self.inputs = set(topics)
 
     def _like_parents(self, name: str, counts: dict[str, int]) -> int | None:

@@ -325,6 +325,9 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
+                    # What agents have put into channels lasts no longer than this process.
+                    await self.streams.channels_empty()
+                    await self.checkpointer.run(final=True)
         except (TimeoutError, FencedError, TransactionAborted, UnwritableChange) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
@@ -408,7 +411,7 @@ class Worker:
     # -- jobs
 
     def start_job(self, job: Job) -> None:
-        task = self.spawn(run_job(job, self.app, self.is_leader), f"faust {job.name}")
+        task = self.spawn(run_job(job, self.app, self.is_leader, self.app.clock), f"faust {job.name}")
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
 
