@@ -5,7 +5,17 @@ from __future__ import annotations
 import inspect
 import json
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
@@ -354,7 +364,7 @@ class Agent(Generic[T]):
         *,
         timeout: float = ASK_TIMEOUT_S,
         return_exceptions: bool = False,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Ask for each value; yield the answers as they come, in no order.
 
         At most a thousand questions wait for their answers at a time; leaving the loop forgets the others.
@@ -367,8 +377,10 @@ class Agent(Generic[T]):
         Raises:
             TimeoutError, AgentError: as `ask` does.
         """
-        async for value in self.kvmap(_with_key(key, values), timeout=timeout, return_exceptions=return_exceptions):
-            yield value
+        pairs = _with_key(key, values)
+        async with aclosing(self.kvmap(pairs, timeout=timeout, return_exceptions=return_exceptions)) as found:
+            async for value in found:
+                yield value
 
     async def kvmap(
         self,
@@ -376,10 +388,11 @@ class Agent(Generic[T]):
         *,
         timeout: float = ASK_TIMEOUT_S,
         return_exceptions: bool = False,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Like `map`, for pairs of key and value."""
-        async for _, promise in self._answers(items, timeout):
-            yield _outcome(promise, return_exceptions=return_exceptions)
+        async with aclosing(self._answers(items, timeout)) as found:
+            async for _, promise in found:
+                yield _outcome(promise, return_exceptions=return_exceptions)
 
     async def join(
         self,
@@ -401,13 +414,14 @@ class Agent(Generic[T]):
     ) -> list[Any]:
         """Like `join`, for pairs of key and value."""
         found: dict[int, Any] = {}
-        async for number, promise in self._answers(items, timeout):
-            found[number] = _outcome(promise, return_exceptions=return_exceptions)
+        async with aclosing(self._answers(items, timeout)) as answered:
+            async for number, promise in answered:
+                found[number] = _outcome(promise, return_exceptions=return_exceptions)
         return [found[number] for number in range(len(found))]
 
     def _answers(
         self, items: Iterable[tuple[Any, Any]] | AsyncIterable[tuple[Any, Any]], timeout: float
-    ) -> AsyncIterator[tuple[int, ReplyPromise]]:
+    ) -> AsyncGenerator[tuple[int, ReplyPromise], None]:
         async def ask(item: tuple[Any, Any]) -> ReplyPromise:
             return await self.ask_nowait(item[1], key=item[0], timeout=timeout)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -42,7 +42,7 @@ class ReplyPromise(asyncio.Future[Any]):
 
 async def answers(
     items: Iterable[T] | AsyncIterable[T], ask: Callable[[T], Awaitable[ReplyPromise]], *, max_open: int = MAX_OPEN
-) -> AsyncIterator[tuple[int, ReplyPromise]]:
+) -> AsyncGenerator[tuple[int, ReplyPromise], None]:
     """Ask one question for each item; yield its number and its promise, fulfilled or failed, as answers come.
 
     Raises:

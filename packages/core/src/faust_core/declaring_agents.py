@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast, overload
 
@@ -132,6 +133,11 @@ class DeclaresAgents(ABC):
             return self.agent()(channel)
         if channel is not None and not isinstance(channel, (Topic, Channel, str)):
             raise ConfigError(f"an agent processes a topic, its name or a channel, not {channel!r}")
+        if unknown := topic_options.keys() - AgentTopicOptions.__annotations__.keys() - {"value_type"}:
+            known = [*AgentTopicOptions.__annotations__, "value_type"]
+            close = get_close_matches(min(unknown), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ConfigError(f"app.agent has no option {', '.join(sorted(unknown))}: {hint}")
         if topic_options and isinstance(channel, (Topic, Channel)):
             names = ", ".join(sorted(topic_options))
             raise ConfigError(f"agent over {channel}: {names} would have to be said of the {_kind(channel)} itself")

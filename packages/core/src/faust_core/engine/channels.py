@@ -121,6 +121,21 @@ class ChannelReader(Subscription):
         self._channel.has_room()
 
 
+class _WhenNeeded:
+    """The running application, which `group_by` and `through` need: a channel by itself can be read without."""
+
+    def __init__(self, runtime: Callable[[], StreamRuntime]) -> None:
+        self._runtime = runtime
+
+    def subscribe(self, topic: Topic[Any, Any], owner: str, /) -> ClaimSource:
+        return self._runtime().subscribe(topic, owner)
+
+    async def repartition(
+        self, parent: Stream[Any], key: Callable[[Any], Any] | None, topic: Topic[Any, Any], /
+    ) -> ClaimSource:
+        return await self._runtime().repartition(parent, key, topic)
+
+
 class FromChannel:
     """A reader of its own, which gets what is put from now on."""
 
@@ -351,7 +366,7 @@ class Channel(Generic[K, V]):
 
     def stream(self) -> Stream[V]:
         """Return a stream of the values that are put from now on."""
-        return Stream(FromChannel(self), self._runtime, owner=self._name)
+        return Stream(FromChannel(self), lambda: _WhenNeeded(self._runtime), owner=self._name)
 
     def __aiter__(self) -> AsyncIterator[Event[K, V]]:
         return aiter(self.stream().events())
