@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import entry_points
@@ -58,6 +59,10 @@ class App(Declares):
         super().__init__(Settings.from_options(id, options))
         #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
         self.clock: Clock = SystemClock()
+        #: told of each error that agents, jobs and decoding raise, before their policies deal with it; for tests
+        self.on_error_seen: Callable[[str, BaseException], None] | None = None
+        #: tables are kept in memory, wherever they are declared to be kept; for tests
+        self.stores_in_memory = False
         self._worker: Worker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
@@ -174,7 +179,7 @@ class App(Declares):
 
     def make_store_backend(self, url: str | None = None) -> StoreBackend:
         """Make the store of `url`, without one that of `store_url`; nothing is opened yet."""
-        url = url or self.store_url
+        url = "memory://" if self.stores_in_memory else url or self.store_url
         return store_factory(url)(url, StoreContext(self.conf.id, Path(self.conf.tabledir), {}))
 
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
@@ -244,9 +249,17 @@ class App(Declares):
         if self._worker is not None:
             await self._worker.commit(None)
 
+    async def sleep(self, seconds: float | dt.timedelta) -> None:
+        """Wait; in a `TestDriver`, until the test moves its time so far."""
+        await self.clock.sleep(seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds)
+
     def is_leader(self) -> bool:
         """Whether this worker is the one that runs `on_leader` jobs."""
         return self._worker is not None and self._worker.is_leader()
+
+    def saw_error(self, who: str, error: BaseException, /) -> None:
+        if self.on_error_seen is not None:
+            self.on_error_seen(who, error)
 
     def actors_of(self, agent: Agent[Any], /) -> list[ActorInfo]:
         return [] if self._worker is None else self._worker.streams.actors_of(agent)

@@ -65,6 +65,10 @@ class AppProtocol(Protocol):
         """Make the store of `url`, without one the application's own; nothing is opened yet."""
         ...
 
+    def saw_error(self, who: str, error: BaseException, /) -> None:
+        """Something of the program raised; called for each error, whatever its policy is."""
+        ...
+
     def actors_of(self, agent: Any, /) -> list[ActorInfo]:
         """Return the running actors of an agent; none while the application is not started."""
         ...

@@ -49,14 +49,14 @@ async def test_a_promise_without_an_answer_fails_in_time_and_is_forgotten(lab):
         assert app.rpc.waiting == 0
 
 
-async def test_who_no_longer_waits_is_forgotten(lab):
+async def test_who_no_longer_waits_is_forgotten(lab, eventually):
     app, double = doubling(lab)
     async with app:
         asking = asyncio.create_task(double.ask(0, timeout=5))
-        while not app.rpc.waiting:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: app.rpc.waiting)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.sleep(0)
         assert app.rpc.waiting == 0
 
 
@@ -119,6 +119,7 @@ async def test_an_error_among_the_answers_is_raised_or_returned(lab):
         assert (first, last) == (2, 4)
         assert isinstance(error, AgentError)
         assert error.error_type == "ValueError"
+        await asyncio.sleep(0)
         assert app.rpc.waiting == 0
 
 
@@ -133,6 +134,7 @@ async def test_leaving_a_map_forgets_the_other_questions(lab):
         answers = double.map(endless(), timeout=5)
         assert await anext(answers) == 2
         await answers.aclose()
+        await asyncio.sleep(0)
         assert app.rpc.waiting == 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
@@ -206,7 +205,7 @@ async def test_what_an_agent_fails_on_goes_to_the_dead_letter_topic(lab, eventua
     letters = lab.records("app-dead-letter")
     assert [letter.value for letter in letters] == [
         b'"text"',
-        json.dumps([2, 3]).encode().replace(b" ", b""),
+        b"[2,3]",
         b"<class 'object'>",
     ]
     assert dict(letters[0].headers)["Faust-Error-Topic"] == str(channel).encode()
@@ -230,7 +229,7 @@ async def test_a_failed_value_is_tried_again_by_policy(lab, eventually):
         await eventually(lambda: seen == [1, 1, 2])
 
 
-async def test_what_was_put_is_dealt_with_before_the_application_stops(lab):
+async def test_what_was_put_is_dealt_with_before_the_application_stops(lab, eventually):
     app = lab.app()
     channel = app.channel()
     seen = []
@@ -250,8 +249,7 @@ async def test_what_was_put_is_dealt_with_before_the_application_stops(lab):
     lab.put("in", *range(5))
     lab.broker.create_topic("out", 1)
     async with app:
-        while lab.committed("in") != 5:
-            await asyncio.sleep(0.005)
+        await eventually(lambda: lab.committed("in") == 5)
     assert seen == list(range(5)) == lab.values("out")
 
 

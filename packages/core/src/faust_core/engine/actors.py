@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from faust_core._context import Run, current_claim, current_run
 from faust_core.agents import ActorInfo, Agent
+from faust_core.application import AppProtocol
 from faust_core.claims import Claim
-from faust_core.clock import Clock
 from faust_core.engine.dead_letters import DeadLetterFailed, DeadLetters, UndecodableRecord
 from faust_core.engine.replies import Replies, reply_error
 from faust_core.engine.subscription import Subscription
@@ -33,8 +33,10 @@ MAX_REMEMBERED = 10_000
 class Policy:
     """What is done with an event whose body raised, and how often it was tried."""
 
-    def __init__(self, name: str, *, retries: int, backoff_s: float, dead_letters: DeadLetters, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(
+        self, name: str, *, retries: int, backoff_s: float, dead_letters: DeadLetters, app: AppProtocol
+    ) -> None:
+        self._app = app
         self._name = name
         self._retries = retries
         self._backoff_s = backoff_s
@@ -60,6 +62,7 @@ class Policy:
         Raises:
             Exception: `error` itself where the policy is `crash`, or where the dead letter cannot be written.
         """
+        self._app.saw_error(who, error)
         policy = verdict or self._name
         if policy == "crash" or isinstance(error, (DeadLetterFailed, UndecodableRecord)):
             raise error
@@ -92,7 +95,7 @@ class Policy:
             del self._attempts[next(iter(self._attempts))]  # the oldest: it has succeeded, most likely
         delay = min(self._backoff_s * 2 ** (tried - 1), MAX_BACKOFF_S)
         log.warning("%s: attempt %d at %s failed, again in %.1f s: %r", who, tried, claim, delay, error)
-        await self._clock.sleep(delay)
+        await self._app.clock.sleep(delay)
         return True
 
 
@@ -199,6 +202,7 @@ class ActorRunner:
 
     async def _failed_outside(self, error: Exception) -> None:
         """Not about an event: the function's own beginning or end."""
+        self.agent.app.saw_error(f"agent {self.name}", error)
         log.error("agent %s raised outside of an event", self.name, exc_info=error)
         if self.agent.policy == "crash" or isinstance(error, ConfigError):
             raise error

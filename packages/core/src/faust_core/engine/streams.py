@@ -156,7 +156,7 @@ class Streams:
     def in_flight(self) -> Iterable[InFlight]:
         """Yield who works on which item.  Any thread may call."""
         names = {task: runner.name for runner, task in list(self._actors.items())}
-        for subscription in self._all():
+        for subscription in self.subscriptions():
             for claim in list(subscription.claims()):
                 if claim.buffered:
                     continue  # waits for `take` to fill its batch
@@ -164,7 +164,8 @@ class Streams:
                 name = subscription.owner if actor is None else names.get(actor, subscription.owner)
                 yield f"agent {name}", actor, claim
 
-    def _all(self) -> Iterable[AnySubscription]:
+    def subscriptions(self) -> Iterable[AnySubscription]:
+        """Return what all streams and agents of this worker have to read."""
         return [*self._fetcher.subscriptions(), *self._readers]
 
     def actors_of(self, agent: Agent[Any]) -> list[ActorInfo]:
@@ -188,13 +189,13 @@ class Streams:
             await asyncio.sleep(0.005)
 
     def _claims_of(self, actor: asyncio.Task[Any] | None) -> list[Claim]:
-        return [c for subscription in self._all() for c in subscription.claims() if c.actor is actor]
+        return [c for subscription in self.subscriptions() for c in subscription.claims() if c.actor is actor]
 
     def _start_actor(self, runner: ActorRunner | Pump) -> None:
         self._actors[runner] = self._spawn(runner.run(), f"faust {runner.name}")
 
     def _waits(self, task: asyncio.Task[None]) -> bool:
-        return any(task in subscription.waiters for subscription in self._all())
+        return any(task in subscription.waiters for subscription in self.subscriptions())
 
     def _policy(self, name: str) -> Policy:
         return Policy(
@@ -202,7 +203,7 @@ class Streams:
             retries=self._conf.error_retries,
             backoff_s=self._conf.error_retry_backoff,
             dead_letters=self._dead_letters,
-            clock=self._app.clock,
+            app=self._app,
         )
 
     async def _emit(self, agent: Agent[Any], value: Any) -> None:
@@ -221,6 +222,7 @@ class Streams:
         if not isinstance(error, (KeyDecodeError, ValueDecodeError)):
             tp = claim.tp
             error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
+        self._app.saw_error("decoding", error)
         topic: Any = claim.topic
         hook = topic.on_key_decode_error if isinstance(error, KeyDecodeError) else topic.on_value_decode_error
         verdict = hook(error, Message(claim.record()))

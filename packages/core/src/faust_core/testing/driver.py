@@ -1,0 +1,439 @@
+"""Running a whole application in a test: no broker, no clock but the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
+
+from faust_core.agents import Agent
+from faust_core.app import App
+from faust_core.clock import SystemClock
+from faust_core.engine.channels import Channel
+from faust_core.engine.worker import Worker
+from faust_core.errors import ConfigError, FaustError
+from faust_core.events import Event
+from faust_core.memory import Broker
+from faust_core.partitioner import partition_for
+from faust_core.records import ConsumerRecord
+from faust_core.settings import Settings, seconds
+from faust_core.tables import Table
+from faust_core.testing.clock import ManualClock
+from faust_core.testing.idle import reason_to_wait, sleeping_items
+from faust_core.testing.outputs import DeadLetter, Output, dead_letter, event_of, output_of
+from faust_core.topics import HeadersArg, Topic, header_list
+
+if TYPE_CHECKING:
+    from faust_core.testing.sync import BlockingTestDriver
+
+__all__ = ["NotIdle", "TestDriver"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: Turns of the event loop after which nothing may have come to do, before the application counts as idle.
+QUIET_TURNS = 30
+#: How long it is waited, in real time, before it is looked again.
+LOOK_S = 0.001
+
+
+class NotIdle(FaustError):
+    """The application goes on working although it was given the time to finish; the message says on what."""
+
+
+class _Stamps(SystemClock):
+    """The broker's clock: records are stamped with the test's time, everything else goes on by itself."""
+
+    __slots__ = ("_clock",)
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    def time(self) -> float:
+        return self._clock.time()
+
+
+class TestDriver:
+    """Runs a whole application in memory: put values into topics, read topics and tables, move the time.
+
+        async with TestDriver(app) as driver:
+            await driver.put(orders, Order(…))
+            assert driver.read_values(totals) == [3]
+
+    In tests that are not async write `with TestDriver(app) as driver:`; the methods are the same, without `await`.
+
+    The application is the one that production runs, with its settings, but for these: the broker and all tables are
+    in memory, and a topic that says nothing of its partitions has one.  Timers, crontabs, `take(within=)`, back-off,
+    time-outs, windows of the wall clock and `app.sleep` go by `clock`, which stands still unless `advance` moves it.
+
+    Each call returns when the application has done all that it can do without the time moving.
+    """
+
+    __test__ = False  # no test class of pytest's
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        start: float | dt.datetime = 1_700_000_000.0,
+        raise_errors: bool = True,
+        timeout: float = 10.0,
+        **settings: Any,
+    ) -> None:
+        """Args:
+            start: the time at which the test begins: epoch seconds, or a datetime.
+            raise_errors: raise what agents, timers and decoding raise from the call that brought it about.  Without,
+                it goes the way of its policy, as in production: look at `dead_letters`, `errors`.
+            timeout: seconds of real time that a call may take.
+            settings: of the application, for this test.
+
+        Raises:
+            UnknownSetting: there is no setting of that name.
+        """
+        self.app = app
+        self.clock = ManualClock(start.timestamp() if isinstance(start, dt.datetime) else float(start))
+        self.broker = Broker(clock=_Stamps(self.clock))
+        #: who raised what, since the test began
+        self.errors: list[tuple[str, BaseException]] = []
+        self._raise_errors = raise_errors
+        self._unraised: list[BaseException] = []
+        self._timeout_s = timeout
+        self._conf = app.conf
+        self._settings = settings
+        self._test_conf = self._in_memory(app.conf, settings)
+        self.broker.auto_create = self._test_conf.topic_partitions
+        self._read: dict[str, dict[int, int]] = {}
+        self._production_clock = app.clock
+
+    def _in_memory(self, conf: Settings, settings: Mapping[str, Any]) -> Settings:
+        return conf.with_options(
+            **{
+                "broker": self.broker.url,
+                "store": "memory://",
+                "broker_commit_interval": 3600.0 if not conf.exactly_once else conf.transaction_timeout / 2,
+                "table_standby_replicas": 0,
+                "topic_allow_declare": True,
+                "topic_partitions": 1,
+                "topic_replication_factor": 1,
+                **settings,
+            }
+        )
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        app = self.app
+        if app.worker is not None:
+            raise ConfigError(f"application {app.id} runs already: a TestDriver starts it itself")
+        app.conf, app.clock, app.stores_in_memory = self._test_conf, self.clock, True
+        app.on_error_seen = self._saw
+        try:
+            await self._start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            await self._end()
+        except Exception:
+            if exc is None:
+                raise
+        if exc is None:
+            self._raise()
+
+    def __enter__(self) -> BlockingTestDriver:
+        from faust_core.testing.sync import BlockingTestDriver  # noqa: PLC0415  it imports this module
+
+        self._blocking = BlockingTestDriver(self)
+        return self._blocking.start()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._blocking.stop(exc_type, exc, tb)
+
+    async def _start(self) -> None:
+        await self.app.start()
+        await self.settle()
+
+    async def _end(self) -> None:
+        app = self.app
+        try:
+            await app.stop()
+        finally:
+            app.conf, app.clock, app.stores_in_memory = self._conf, self._production_clock, False
+            app.on_error_seen = None
+
+    async def restart(self) -> None:
+        """Stop the application and start it again: what is not in topics is gone, tables come from their changelogs."""
+        await self.app.stop()
+        await self._start()
+
+    def _saw(self, who: str, error: BaseException) -> None:
+        self.errors.append((who, error))
+        self._unraised.append(error)
+
+    def _raise(self) -> None:
+        errors, self._unraised = self._unraised, []
+        if not errors or not self._raise_errors:
+            return
+        if len(errors) == 1 or not all(isinstance(error, Exception) for error in errors):
+            raise errors[0]
+        raise ExceptionGroup("the application raised", [e for e in errors if isinstance(e, Exception)])
+
+    # -- in
+
+    @overload
+    async def put(
+        self,
+        channel: Topic[K, V] | Channel[K, V],
+        *values: V | None,
+        key: K | None = None,
+        partition: int | None = None,
+        timestamp: float | dt.datetime | None = None,
+        headers: HeadersArg = None,
+    ) -> None: ...
+
+    @overload
+    async def put(
+        self,
+        channel: Agent[V],
+        *values: V | None,
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: float | dt.datetime | None = None,
+        headers: HeadersArg = None,
+    ) -> None: ...
+
+    @overload
+    async def put(
+        self,
+        channel: str,
+        *values: Any,
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: float | dt.datetime | None = None,
+        headers: HeadersArg = None,
+    ) -> None: ...
+
+    async def put(
+        self,
+        channel: Any,
+        *values: Any,
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: float | dt.datetime | None = None,
+        headers: HeadersArg = None,
+    ) -> None:
+        """Write values to a topic (also that of an agent, or by name) or into a channel, and let them be processed.
+
+        Args:
+            values: encoded by the topic's codec; bytes and None are written as they are.
+            key, timestamp, headers: of each of them; the time is the test's where None.
+            partition: the one that the key belongs to where None; without a key the first.
+
+        Raises:
+            Exception: what the application raised over it, unless `raise_errors=False`.
+            NotIdle: it is not through with them in time.
+        """
+        target: Any = channel.topic if isinstance(channel, Agent) else channel
+        for value in values:
+            if isinstance(target, Channel):
+                await target.send(key=key, value=value, headers=headers, timestamp=_epoch(timestamp))
+            else:
+                self.write(self.topic(target), value, key, partition, _epoch(timestamp), headers)
+        await self.settle()
+
+    def write(
+        self,
+        topic: Topic[Any, Any],
+        value: Any,
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: float | None = None,
+        headers: HeadersArg = None,
+    ) -> ConsumerRecord:
+        """Write one record, and let nobody process it yet: `settle()` does."""
+        name = topic.get_topic_name()
+        self.broker.create_topic(name, topic.partitions or self._test_conf.topic_partitions)
+        count = len(self.broker.topics[name].logs)
+        raw_key, raw_value = topic.encode_key(key), topic.encode_value(value)
+        if partition is None:
+            partition = 0 if raw_key is None else partition_for(raw_key, count)
+        if not 0 <= partition < count:
+            raise ConfigError(f"{name} has {count} partitions here, so there is no partition {partition}")
+        stamp = int((self.clock.time() if timestamp is None else timestamp) * 1000)
+        pairs = tuple(header_list(headers) or ())
+        offset = self.broker.append(name, raw_value, raw_key, partition, stamp, pairs)
+        return ConsumerRecord(name, partition, offset, stamp, raw_key, raw_value, pairs)
+
+    async def ask(self, agent: Agent[Any], value: Any = None, *, key: Any = None) -> Any:
+        """Send a value to an agent, and return what it yields for it.
+
+        Raises:
+            TimeoutError: it yields nothing for it, as long as the time does not move.
+            AgentError: it raised, and `raise_errors=False`; else that error itself.
+        """
+        promise = await agent.ask_nowait(value, key=key)
+        try:
+            await self.settle()
+            if not promise.done():
+                await asyncio.sleep(LOOK_S)  # for the answer to be read
+                await self.settle()
+            if not promise.done():
+                raise TimeoutError(f"agent {agent.name} yielded nothing for {value!r}")
+            return promise.result()
+        finally:
+            promise.cancel()
+
+    # -- time
+
+    def time(self) -> float:
+        """Return the test's time, epoch seconds."""
+        return self.clock.time()
+
+    async def advance(self, by: float | dt.timedelta) -> None:
+        """Move the time on, by seconds or a timedelta.  What falls due meanwhile happens at its time, in order.
+
+        Raises:
+            Exception: as for `put`.
+        """
+        span = seconds("advance", by)
+        if span < 0:
+            raise ConfigError(f"advance({by!r}): time goes on only")
+        target = self.clock.monotonic() + span
+        await self._until_idle()
+        while (due := self.clock.next_due()) is not None and self.clock.monotonic() + due <= target:
+            self.clock.advance(due)
+            await self._until_idle()
+        self.clock.advance(max(0.0, target - self.clock.monotonic()))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return when the application has done all that it can do without the time moving, and has committed it.
+
+        Raises:
+            Exception: as for `put`.
+        """
+        while True:
+            await self._until_idle()
+            worker = self._worker()
+            if self._test_conf.exactly_once and sleeping_items(worker, self.clock):
+                break  # its transaction ends with the item
+            commits = worker.checkpointer.commits
+            await worker.commit(None)
+            if worker.checkpointer.commits == commits:
+                break  # nothing was done since the last one
+        self._raise()
+
+    async def _until_idle(self) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        quiet = 0
+        reason: str | None = None
+        while quiet < QUIET_TURNS:
+            await asyncio.sleep(0)
+            if self.app.worker is None or self.app.worker.failed:
+                await self._failed()
+            reason = reason_to_wait(self._worker(), self.broker, self.clock)
+            quiet = 0 if reason else quiet + 1
+            if reason and time.monotonic() > deadline:
+                raise NotIdle(
+                    f"the application is not idle after {self._timeout_s:g} s: {reason}.  Does it wait for what "
+                    "this test has yet to do, or sleep with asyncio.sleep, where app.sleep goes by the test's time?"
+                )
+            if reason:
+                await asyncio.sleep(LOOK_S)
+
+    async def _failed(self) -> None:
+        self._unraised.clear()
+        await self.app.wait()
+        raise ConfigError("the application was stopped during the test")
+
+    def _worker(self) -> Worker:
+        if self.app.worker is None:
+            raise ConfigError("the application does not run: use `async with TestDriver(app)`, or `with`")
+        return self.app.worker
+
+    # -- out
+
+    def topic(self, topic: Topic[K, V] | Agent[V] | str) -> Topic[K, V]:
+        """Return a topic, also that of an agent, or by name: then with the types that it was declared with."""
+        if isinstance(topic, Agent):
+            return cast("Topic[K, V]", topic.topic)
+        if not isinstance(topic, str):
+            return topic
+        known = [t for t in self.app.topics if topic in t.topics]
+        found: Topic[K, V] = known[0].derive(topics=(topic,)) if known else Topic(self.app, topic)
+        return found
+
+    @overload
+    def read(self, topic: Topic[K, V]) -> list[Output[K, V]]: ...
+
+    @overload
+    def read(self, topic: Agent[V]) -> list[Output[Any, V]]: ...
+
+    @overload
+    def read(self, topic: str) -> list[Output[Any, Any]]: ...
+
+    def read(self, topic: Any) -> list[Output[Any, Any]]:
+        """Return what has been written to a topic since it was last read here, in the order of time.
+
+        Raises:
+            DecodeError: a record is not what the topic's types say.
+        """
+        described: Topic[Any, Any] = self.topic(topic)
+        found: list[ConsumerRecord] = []
+        for name in described.topics:
+            seen = self._read.setdefault(name, {})
+            for record in self.broker.records(name) if name in self.broker.topics else ():
+                if record.offset >= seen.get(record.partition, 0):
+                    seen[record.partition] = record.offset + 1
+                    found.append(record)
+        found.sort(key=lambda record: (record.timestamp_ms, record.partition, record.offset))
+        return [output_of(described, record) for record in found]
+
+    @overload
+    def read_values(self, topic: Topic[Any, V] | Agent[V]) -> list[V]: ...
+
+    @overload
+    def read_values(self, topic: str) -> list[Any]: ...
+
+    def read_values(self, topic: Any) -> list[Any]:
+        """Like `read`, the values alone."""
+        return [output.value for output in self.read(topic)]
+
+    def event(self, record: ConsumerRecord) -> Event[Any, Any]:
+        """Return a record as its topic's types have it."""
+        return event_of(self.topic(record.topic), record)
+
+    @overload
+    def table(self, table: Table[K, V]) -> dict[K, V]: ...
+
+    @overload
+    def table(self, table: str) -> dict[Any, Any]: ...
+
+    def table(self, table: Any) -> dict[Any, Any]:
+        """Return a copy of all that a table has now.
+
+        Raises:
+            KeyError: there is no such table.
+        """
+        found: Any = self.app.tables[table] if isinstance(table, str) else table
+        return dict(found.items())
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """All records that agents have failed on, oldest first."""
+        name = self._test_conf.dead_letter_topic.format(id=self.app.id)
+        return [dead_letter(record) for record in self.broker.records(name)] if name in self.broker.topics else []
+
+
+def _epoch(moment: float | dt.datetime | None) -> float | None:
+    return moment.timestamp() if isinstance(moment, dt.datetime) else moment

@@ -1,0 +1,61 @@
+"""Whether a running application has done all that it can do without the time moving."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faust_core.engine.channels import ChannelReader
+from faust_core.engine.worker import Worker
+from faust_core.memory.broker import Broker
+from faust_core.testing.clock import ManualClock
+
+__all__ = ["reason_to_wait", "sleeping_items"]
+
+
+def reason_to_wait(worker: Worker, broker: Broker, clock: ManualClock) -> str | None:
+    """Return what is still being done; None where nothing is.  Who sleeps on the clock does nothing."""
+    subscriptions = list(worker.streams.subscriptions())
+    waiting = set[Any]().union(*(subscription.waiters for subscription in subscriptions)) | clock.sleepers
+    if not worker.rebalancer.stable.is_set():
+        return "partitions are being assigned"
+    for subscription in subscriptions:
+        if isinstance(subscription, ChannelReader):
+            if subscription.waiting:
+                return f"agent {subscription.owner} has values of {subscription.topic} before it"
+        elif not getattr(subscription, "closed", False) and (reason := _unread(subscription, broker)):
+            return reason
+        for claim in subscription.claims():
+            if claim.actor not in waiting and not claim.buffered and claim.index < claim.stop:
+                return f"agent {subscription.owner} works on {claim}"
+    for task in worker.timers_under_way():
+        if task not in waiting:
+            return f"{task.get_name()} runs"
+    return None
+
+
+def _unread(subscription: Any, broker: Broker) -> str | None:
+    topic = subscription.topic
+    if not topic.from_table:
+        for name, count in broker.partition_counts(topic.topics).items():
+            queues = {queue.tp for queue in subscription.queues()}
+            missing = [partition for partition in range(count) if (name, partition) not in queues]
+            if missing:
+                return f"{name}/{missing[0]} is not assigned yet"
+    for queue in subscription.queues():
+        if queue.pending:
+            return f"agent {subscription.owner} has records of {queue.tp} before it"
+        log = broker.log(queue.tp)
+        if not topic.from_table and log is not None:
+            batch = log.read(queue.position, 1)
+            if batch is not None and len(batch):
+                return f"{queue.tp} has records that were not fetched yet"
+    return None
+
+
+def sleeping_items(worker: Worker, clock: ManualClock) -> bool:
+    """Whether an actor sleeps on the clock with an item in its hands."""
+    return any(
+        claim.actor in clock.sleepers and claim.index < claim.stop
+        for subscription in worker.streams.subscriptions()
+        for claim in subscription.claims()
+    )
