@@ -56,7 +56,7 @@ async def test_values_go_in_and_results_come_out(counting, guarantee):
 
 
 def test_tests_need_not_be_async(counting):
-    app, words, totals, counts, count = counting
+    app, words, totals, counts, _ = counting
     with TestDriver(app) as driver:
         driver.put(words, "a", "b")
         assert driver.read_values(totals) == [1, 1]
@@ -81,7 +81,7 @@ async def test_the_other_kind_of_with_says_so(app):
 
 
 async def test_an_application_can_be_tested_again_and_again(counting):
-    app, words, totals, counts, _ = counting
+    app, words, _, counts, _ = counting
     for _ in range(2):
         async with TestDriver(app) as driver:
             await driver.put(words, "a")
@@ -105,7 +105,7 @@ async def test_what_an_agent_raises_is_raised_from_the_call(app):
     async with TestDriver(app) as driver:
         with pytest.raises(ValueError, match="bad"):
             await driver.put("in", "bad")
-        with pytest.raises(ExceptionGroup, match="2 sub-exceptions"):
+        with pytest.raises(ExceptionGroup, match="the application raised"):
             await driver.put("in", "one", "two")
         await driver.put("in")
 
@@ -138,11 +138,12 @@ async def test_an_error_nobody_saw_is_raised_at_the_end(app):
     async def broken():
         raise RuntimeError("timer")
 
+    driver = TestDriver(app)
+    await driver.__aenter__()
+    driver.clock.advance(5)
+    await asyncio.sleep(0.01)
     with pytest.raises(RuntimeError, match="timer"):
-        async with TestDriver(app) as driver:
-            driver.clock.advance(5)
-            for _ in range(50):
-                await asyncio.sleep(0)
+        await driver.__aexit__(None, None, None)
 
 
 async def test_a_worker_that_crashes_raises_from_the_call(app):
@@ -182,7 +183,7 @@ async def test_the_time_moves_for_timers_and_crontabs_only_when_it_is_moved(app)
             ("timer", 30),
             ("cron", 30),
         ]
-        with pytest.raises(ConfigError, match="time goes on only"):
+        with pytest.raises(ConfigError, match="advance = -1 is not possible"):
             await driver.advance(-1)
 
 
@@ -252,12 +253,12 @@ async def test_retries_come_when_their_time_has(app):
             if len(tried) < 3:
                 raise ValueError("not yet")
 
-    async with TestDriver(app, raise_errors=False, error_retry_backoff=60) as driver:
+    async with TestDriver(app, raise_errors=False, error_retry_backoff=10) as driver:
         await driver.put("in", "v")
         assert tried == ["v"]
-        await driver.advance(60)
+        await driver.advance(10)
         assert tried == ["v", "v"]
-        await driver.advance(120)
+        await driver.advance(20)
         assert tried == ["v"] * 3
     assert driver.dead_letters == []
 

@@ -113,7 +113,7 @@ class TestDriver:
             **{
                 "broker": self.broker.url,
                 "store": "memory://",
-                "broker_commit_interval": 3600.0 if not conf.exactly_once else conf.transaction_timeout / 2,
+                "broker_commit_interval": min(30.0, conf.transaction_timeout / 2),
                 "table_standby_replicas": 0,
                 "topic_allow_declare": True,
                 "topic_partitions": 1,
@@ -306,8 +306,6 @@ class TestDriver:
             Exception: as for `put`.
         """
         span = seconds("advance", by)
-        if span < 0:
-            raise ConfigError(f"advance({by!r}): time goes on only")
         target = self.clock.monotonic() + span
         await self._until_idle()
         while (due := self.clock.next_due()) is not None and self.clock.monotonic() + due <= target:
@@ -339,9 +337,10 @@ class TestDriver:
         reason: str | None = None
         while quiet < QUIET_TURNS:
             await asyncio.sleep(0)
-            if self.app.worker is None or self.app.worker.failed:
+            worker = self._worker()
+            if worker.failed:
                 await self._failed()
-            reason = reason_to_wait(self._worker(), self.broker, self.clock)
+            reason = reason_to_wait(worker, self.broker, self.clock)
             quiet = 0 if reason else quiet + 1
             if reason and time.monotonic() > deadline:
                 raise NotIdle(
