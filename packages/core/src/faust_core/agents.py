@@ -16,13 +16,12 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core._context import current_run
 from faust_core.asking import ReplyPromise, answers
 from faust_core.errors import ConfigError
-from faust_core.supervision import POLICIES, supervisor_policy
+from faust_core.supervision import POLICIES, ActorInfo, supervisor_policy
 from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
 
 if TYPE_CHECKING:
@@ -74,24 +73,6 @@ CORRELATION_ID = "Faust-Ag-CorrelationId"
 #: the namespace of a question that is wrapped, for agents with `use_reply_headers=False`
 REQUEST = "@ReqRepRequest"
 ASK_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ActorInfo:
-    """A running instance of an agent, at the moment of asking.
-
-    Attributes:
-        state: `waiting` for a record, `working` on one, `restarting` after an error, or `stopped`: it returned.
-        position: topic, partition and offset of the record in its hands; None where there is none.
-        errors: how many exceptions it has raised since the worker started.
-        traceback: where in its code it is.
-    """
-
-    name: str
-    state: str
-    position: str | None
-    errors: int
-    traceback: str
 
 
 class Agent(Generic[T]):

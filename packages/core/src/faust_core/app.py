@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core.agents import ActorInfo, Agent
 from faust_core.application import AppProtocol
@@ -22,6 +22,7 @@ from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
+from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.records import RecordMetadata
@@ -67,6 +68,7 @@ class App(Declares):
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
         self._configured = False
+        self._started_before = False
         self._transport: Transport | None = None
         #: what is sent with; None while the application is not started.  Plain, as each send reads it.
         self.active_producer: Producer | None = None
@@ -182,6 +184,20 @@ class App(Declares):
         url = "memory://" if self.stores_in_memory else url or self.store_url
         return store_factory(url)(url, StoreContext(self.conf.id, Path(self.conf.tabledir), {}))
 
+    # Hooks of subclasses; each comes before or after everything else of its kind.
+
+    async def on_first_start(self) -> None:
+        """It is started for the first time in this process."""
+
+    async def on_start(self) -> None:
+        """It is being started: nothing runs yet."""
+
+    async def on_stop(self) -> None:
+        """It is being stopped: everything still runs."""
+
+    async def on_shutdown(self) -> None:
+        """Nothing runs any more."""
+
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
 
@@ -192,6 +208,10 @@ class App(Declares):
             raise ConfigError(f"application {self.id} runs already")
         self._tell_configured()
         await self._disconnect()
+        if not self._started_before:
+            self._started_before = True
+            await self.on_first_start()
+        await self.on_start()
         backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
         self._worker = Worker(
@@ -218,17 +238,43 @@ class App(Declares):
         Raises:
             Exception: what the worker failed with, if it did.
         """
-        await self.rpc.aclose()
+        ran = self._worker is not None
         try:
+            if self._worker is not None and not self._worker.failed:
+                await self.on_stop()
+            await self.rpc.aclose()
             if self._worker is not None:
                 await self._worker.stop()
                 await self._worker.wait()
         finally:
+            await self.rpc.aclose()
             self._forget_worker()
             await self._disconnect()
+            if ran:
+                await self.on_shutdown()
 
     def _forget_worker(self) -> None:
         self._worker = self._transport = self.active_producer = None
+
+    async def maybe_start(self) -> bool:
+        """Start it unless it runs; returns whether it was started."""
+        if self._worker is not None:
+            return False
+        await self.start()
+        return True
+
+    @property
+    def started(self) -> bool:
+        return self._worker is not None
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether loops of tasks should end: the application is not running, or is being stopped."""
+        return self._worker is None or self._worker.stopping
+
+    def finalize(self) -> None:
+        """Say that the settings are final; starting does that, too."""
+        self._tell_configured()
 
     async def wait(self) -> None:
         """Return when the worker has stopped by itself.
@@ -294,6 +340,11 @@ class App(Declares):
             main(self)
             return
         raise PluginMissing("app.main() needs the command line: pip install faust-cli")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(self, name)
 
     def __repr__(self) -> str:
         return f"<App: {self.id}>"

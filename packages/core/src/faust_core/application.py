@@ -10,9 +10,9 @@ from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
 
 if TYPE_CHECKING:
-    from faust_core.agents import ActorInfo
     from faust_core.asking import ReplyPromise
     from faust_core.settings import Settings
+    from faust_core.supervision import ActorInfo
 
 __all__ = ["AppProtocol", "Asks"]
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Unpack, cast, overload
 from faust_core.closing_agents import closing_agents
 from faust_core.cron import Cron
 from faust_core.declaring_agents import DeclaresAgents, qualified_name
+from faust_core.declaring_services import DeclaresServices
 from faust_core.declaring_tables import DeclaresTables
 from faust_core.engine.channels import Channel
 from faust_core.engine.declarations import Declarations, Signals
@@ -29,7 +30,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Declares(DeclaresAgents, DeclaresTables):
+class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
     """What a program says of its application before it runs."""
 
     def __init__(self, conf: Settings) -> None:
@@ -139,7 +140,14 @@ class Declares(DeclaresAgents, DeclaresTables):
         return topic
 
     def timer(
-        self, interval: float | dt.timedelta, *, on_leader: bool = False, name: str | None = None, on_error: str = "log"
+        self,
+        interval: float | dt.timedelta,
+        *,
+        on_leader: bool = False,
+        name: str | None = None,
+        on_error: str = "log",
+        traced: bool = True,  # noqa: ARG002  for existing applications
+        max_drift_correction: float = 0.1,  # noqa: ARG002
     ) -> Callable[[F], F]:
         """Run a function (async or not, with the app or without arguments) every `interval` seconds.
 
@@ -159,6 +167,7 @@ class Declares(DeclaresAgents, DeclaresTables):
         on_leader: bool = False,
         name: str | None = None,
         on_error: str = "log",
+        traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Callable[[F], F]:
         """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
         cron = Cron(cron_format, timezone or self.conf.timezone)
@@ -168,7 +177,9 @@ class Declares(DeclaresAgents, DeclaresTables):
     def task(self, function: F, /) -> F: ...
 
     @overload
-    def task(self, *, on_leader: bool = False, name: str | None = None, on_error: str = "log") -> Callable[[F], F]: ...
+    def task(
+        self, *, on_leader: bool = False, name: str | None = None, on_error: str = "log", traced: bool = True
+    ) -> Callable[[F], F]: ...
 
     def task(
         self,
@@ -177,6 +188,7 @@ class Declares(DeclaresAgents, DeclaresTables):
         on_leader: bool = False,
         name: str | None = None,
         on_error: str = "log",
+        traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Any:
         """Run a function once the worker has restored its tables; one that raises is started again, with back-off."""
         declare = self._job(lambda n, f: Job(n, f, on_leader=on_leader, on_error=on_error), name)
@@ -187,11 +199,14 @@ class Declares(DeclaresAgents, DeclaresTables):
             job = make(name or qualified_name(function), function)
             if job.on_error not in {"log", "crash"}:
                 raise ConfigError(f"{job.name}: on_error={job.on_error!r} is neither 'log' nor 'crash'")
-            self.jobs.append(job)
-            self._job_added(job)
+            self._declare_job(job)
             return function
 
         return declare
+
+    def _declare_job(self, job: Job) -> None:
+        self.jobs.append(job)
+        self._job_added(job)
 
     @property
     def on_started(self) -> Signal:

@@ -1,12 +1,13 @@
-"""What becomes of an event whose agent raised: the policies, and the supervisors of the original that stand for one."""
+"""The running instances of agents, and what becomes of an event on which one raises."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from faust_core.errors import ConfigError
 
-__all__ = ["POLICIES", "supervisor_policy"]
+__all__ = ["POLICIES", "ActorInfo", "supervisor_policy"]
 
 POLICIES = ("dead_letter", "retry", "skip", "crash")
 
@@ -17,6 +18,24 @@ _RESTARTING = (
     "ForfeitOneForAllSupervisor",
 )
 _CRASHING = "CrashingSupervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorInfo:
+    """A running instance of an agent, at the moment of asking.
+
+    Attributes:
+        state: `waiting` for a record, `working` on one, `restarting` after an error, or `stopped`: it returned.
+        position: topic, partition and offset of the record in its hands; None where there is none.
+        errors: how many exceptions it has raised since the worker started.
+        traceback: where in its code it is.
+    """
+
+    name: str
+    state: str
+    position: str | None
+    errors: int
+    traceback: str
 
 
 def supervisor_policy(strategy: Any, who: str) -> str | None:

@@ -230,6 +230,10 @@ class Worker:
         return self._failure is not None or (self._main is not None and self._main.done())
 
     @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    @property
     def producer(self) -> Producer:
         return self.outgoing.producer
 
