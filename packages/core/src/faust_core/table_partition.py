@@ -16,6 +16,7 @@ from faust_core.errors import DecodeError, EncodeError
 from faust_core.protocols.store import Change, Store
 from faust_core.records import TopicPartition
 from faust_core.table_codec import TableCodec, WindowedCodec, hashable
+from faust_core.table_metrics import PartitionMetrics
 from faust_core.table_overlay import DELETED, MISSING, Overlay
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Values = list[bytes | None]
+
+COUNTED = ("reads", "keys_read", "scans", "batches", "changes", "read_s", "write_s")
 
 
 class UnwritableChange(EncodeError):
@@ -256,6 +259,23 @@ class TablePartition:
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the keys and values in the store, as bytes."""
         return self.store.scan()
+
+    def metrics(self) -> PartitionMetrics:
+        """Measure.  May be called on any thread, as a store may be a round trip away.
+
+        Raises:
+            StoreError: the store cannot be reached, or was closed.
+        """
+        store = self.store
+        measure = getattr(store, "metrics", None)
+        counted = {name: getattr(store, name, 0) for name in COUNTED}
+        return PartitionMetrics(
+            changelog_offset=store.changelog_offset,
+            uncommitted=len(self.dirty) + len(self.staged),
+            cached=len(self._young) + len(self._old),
+            store={} if measure is None else measure(),
+            **counted,
+        )
 
     # -- the checkpoint's side
 

@@ -113,6 +113,9 @@ class MemoryStore:
         self._gone += len(deleted)
         self._offset = changelog_offset
 
+    def metrics(self) -> Mapping[str, float]:
+        return {"keys": len(self._opened())}
+
     def close(self) -> None:
         self._data = None
         self._ordered, self._fresh = None, []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Change", "RemoteBackend", "Store", "StoreBackend", "StoreContext", "StoreFactory"]
+__all__ = ["Change", "MeasuredStore", "RemoteBackend", "Store", "StoreBackend", "StoreContext", "StoreFactory"]
 
 #: A key and its new value; None deletes the key.
 Change = tuple[bytes, bytes | None]
@@ -63,6 +63,19 @@ class Store(Protocol):
         """Release what is held.  Idempotent.  All other calls raise `StoreClosed` from then on.
 
         A scan under way raises `StoreClosed` as well, at the latest where it would have ended.
+        """
+        ...
+
+
+class MeasuredStore(Store, Protocol):
+    """A store that can say something of itself."""
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return numbers that cost little to get, by names that end in their unit: `bytes`, `keys_estimated`.
+
+        Raises:
+            StoreClosed: after `close()`.
+            StoreError: it cannot be reached.
         """
         ...
 

@@ -6,12 +6,14 @@ import asyncio
 import datetime as dt
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core._context import current_claim
-from faust_core.errors import ConfigError, FencedError, NoCurrentEvent, PartitionsMismatch
+from faust_core.errors import ConfigError, FencedError, NoCurrentEvent, PartitionsMismatch, StoreClosed
 from faust_core.partitioner import partition_for
 from faust_core.records import TopicPartition
+from faust_core.table_metrics import PartitionMetrics
 from faust_core.table_partition import DELETED, MISSING, TablePartition
 from faust_core.tables.declared import DeclaredTable
 from faust_core.tables.views import PartitionView, TableItems, TableValues, as_text, not_owned
@@ -285,6 +287,18 @@ class Table(DeclaredTable[K, V], MutableMapping[K, V]):
         await self._read_ahead(wanted)
         found = ((key, self._find(key)) for key in wanted)
         return {key: value for key, value in found if value is not MISSING}
+
+    async def metrics(self) -> dict[int, PartitionMetrics]:
+        """Return what can be measured of each partition that this worker has, standbys left out.
+
+        Raises:
+            StoreError: a store cannot be reached.
+        """
+        found = {}
+        for partition, part in sorted(self._parts.items()):
+            with suppress(StoreClosed):  # taken away meanwhile
+                found[partition] = await asyncio.to_thread(part.metrics)
+        return found
 
     async def _read_ahead(self, keys: Iterable[K]) -> None:
         wanted = list(keys)

@@ -186,12 +186,15 @@ class WindowedTable(Generic[K, V]):
 
     def _enter(self, key: K) -> tuple[WindowedPartition, list[WindowRange]]:
         """Go to the present time.  Returns where to write, and the windows that are not closed."""
-        timestamp = self._timestamp_of(None)
+        # The short ways, as this is done for every event; where they do not lead anywhere, the long ones say why.
+        claim = current_claim.get()
+        if claim is not None and self._timestamp_of is record_time:
+            timestamp = claim.batch.timestamps_ms[claim.index] / 1000
+        else:
+            timestamp = self._timestamp_of(None)
         if not self._since <= timestamp < self._until:
             self._since, self._until = self.window.span(timestamp)
             self._ranges = self.window.ranges(timestamp)
-        claim = current_claim.get()
-        # The short way, as this is done for every event; where it does not lead anywhere, the table says why.
         part: Any = claim.task.open_tables.get(self.table.name) if claim is not None else None
         if claim is None or part is None:
             part = self._partition()

@@ -48,6 +48,10 @@ class Database(Protocol):
 
     def scan(self, start: bytes, end: bytes, /) -> Cursor: ...
 
+    def number(self, name: str, /) -> int | None:
+        """Return a property of RocksDB that is a number, by its name there; None where it is not known."""
+        ...
+
     def close(self) -> None:
         """Write to files what is in memory only, where the binding can, and unlock the directory."""
         ...

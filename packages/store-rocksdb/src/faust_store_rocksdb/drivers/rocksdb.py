@@ -98,6 +98,11 @@ class RocksdbDatabase:
             rows.seek(start)
         return RocksdbCursor(rows, end, self._path)
 
+    def number(self, name: str, /) -> int | None:
+        with _errors(self._path):
+            value: bytes | None = self._database.get_property(name.encode())
+        return None if value is None else int(value)
+
     def close(self) -> None:
         self._database = None  # this binding closes with the last reference
 

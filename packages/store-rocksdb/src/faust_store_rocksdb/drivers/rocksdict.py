@@ -109,6 +109,10 @@ class RocksdictDatabase:
             rows.seek(start)
         return RocksdictCursor(rows, (bounds, end), self._path)
 
+    def number(self, name: str, /) -> int | None:
+        with _errors(self._path):
+            return self._database.property_int_value(name)
+
     def close(self) -> None:
         with _errors(self._path):
             self._database.close()
