@@ -102,6 +102,18 @@ def _sold(output: str) -> bool:
     )
 
 
+def _rooms_watched(output: str) -> bool:
+    assert "-99" not in output
+    return all(
+        re.search(pattern, output, re.MULTILINE)
+        for pattern in (
+            r"^the first reading of partition \d is written$",
+            r"^hottest of \d+: attic with 35 °C$",
+            r"^room-alarms-attic: 35 °C is more than 30$",
+        )
+    )
+
+
 EXAMPLES = (
     Example("hello", _greeted, topics=("hello-topic",)),
     Example("orders", _orders_counted, topics=("orders", "orders.process-orders-Order.account_id-repartition")),
@@ -109,6 +121,9 @@ EXAMPLES = (
     Example("final_counts", _final, topics=("page-views",)),
     Example("wordcount", _words_counted, topics=("wordcount-lines", "wordcount-words")),
     Example("shop", _sold, topics=("sales", "rates", "bought-setmanager")),
+    Example(
+        "rooms", _rooms_watched, topics=("room-readings", "room-hottest", "room-alarms-cellar", "room-alarms-attic")
+    ),
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
     Example(

@@ -9,18 +9,40 @@ from __future__ import annotations
 
 import dis
 import sys
-from types import CodeType
+from types import CodeType, FrameType
 
-__all__ = ["result_is_discarded"]
+__all__ = ["LastSite", "result_is_discarded"]
 
 #: By the identity of a code object: the object itself, which keeps that identity, and where it drops a result.
 _known: dict[int, tuple[CodeType, frozenset[int]]] = {}
 MAX_KNOWN = 10_000
 
 
-def result_is_discarded() -> bool:
-    """Whether what awaits the coroutine that calls this drops what the coroutine returns."""
-    frame = sys._getframe(2)  # noqa: SLF001  there is no public way that is as fast
+class LastSite:
+    """Where a result was dropped last: mostly the next one is dropped there, too, and two comparisons tell.
+
+    Attributes:
+        code, at: the function, and the offset in it.
+    """
+
+    __slots__ = ("at", "code")
+
+    def __init__(self) -> None:
+        self.code: CodeType | None = None
+        self.at = -1
+
+    def drops(self, frame: FrameType) -> bool:
+        """Whether `frame`, which awaits the coroutine that asks, drops what that returns."""
+        if not result_is_discarded(frame):
+            return False
+        self.code = frame.f_code
+        self.at = frame.f_lasti
+        return True
+
+
+def result_is_discarded(frame: FrameType | None = None) -> bool:
+    """Whether `frame` drops the result of the coroutine that it awaits; without one, whoever awaits the caller."""
+    frame = frame or sys._getframe(2)  # noqa: SLF001  there is no public way that is as fast
     code = frame.f_code
     known = _known.get(id(code))
     if known is None:

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 from faust_core._context import current_run
 from faust_core.asking import ReplyPromise, answers
 from faust_core.errors import ConfigError
+from faust_core.headers import HeadersArg
+from faust_core.sent import SentRecord
 from faust_core.supervision import POLICIES, ActorInfo, supervisor_policy
-from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
+from faust_core.topics import Topic, TopicOptions
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App

@@ -22,14 +22,15 @@ from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
+from faust_core.headers import HeadersArg
 from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
-from faust_core.records import RecordMetadata
 from faust_core.registry import has_store, store_factory, transport_factory
+from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
 from faust_core.stream import StreamRuntime
-from faust_core.topics import HeadersArg, SentRecord, Topic
+from faust_core.topics import Topic
 
 __all__ = ["App"]
 
@@ -105,14 +106,23 @@ class App(Declares):
         key: Any = None,
         value: Any = None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        schema: Any = None,
+        key_serializer: str | None = None,
+        value_serializer: str | None = None,
+        callback: SentCallback | None = None,
     ) -> SentRecord:
-        """Send to a topic, an agent, or a topic by name."""
-        topic: Any = self.topic(channel) if isinstance(channel, str) else channel
-        sent: SentRecord = await topic.send(
-            key=key, value=value, partition=partition, timestamp=timestamp, headers=headers, callback=callback
+        """Send to a topic, an agent, or a topic by name.  See `Topic.send`."""
+        codecs = {"schema": schema, "key_serializer": key_serializer, "value_serializer": value_serializer}
+        sent: SentRecord = await self.channel_named(channel).send(
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+            callback=callback,
+            **{name: codec for name, codec in codecs.items() if codec is not None},
         )
         return sent
 

@@ -44,15 +44,10 @@ class AppProtocol(Protocol):
     @property
     def conf(self) -> Settings: ...
 
-    @property
-    def clock(self) -> Clock:
-        """What timers, back-offs, time-outs and windows of the wall clock go by."""
-        ...
-
-    @property
-    def active_producer(self) -> Producer | None:
-        """The producer to send with; None while the application is not started."""
-        ...
+    #: what timers, back-offs, time-outs and windows of the wall clock go by
+    clock: Clock
+    #: the producer to send with; None while the application is not started
+    active_producer: Producer | None
 
     @property
     def rpc(self) -> Asks: ...
@@ -82,6 +77,10 @@ class AppProtocol(Protocol):
     @property
     def topic(self) -> Callable[..., Any]:
         """`app.topic(name, …)`."""
+        ...
+
+    def channel_named(self, channel: Any, /) -> Any:
+        """Return the topic of that name; whatever is no text as it is."""
         ...
 
     @property

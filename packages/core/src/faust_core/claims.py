@@ -92,6 +92,7 @@ class Claim:
         "failed",
         "held",
         "index",
+        "manual",
         "raw",
         "source",
         "start",
@@ -122,6 +123,8 @@ class Claim:
         self.buffered = False
         #: indexes of the items that `take()` holds: not those that were dropped on the way
         self.taken: list[int] = []
+        #: its items are done when the program acknowledges them
+        self.manual = False
         #: its body raised: what becomes of its items is the error policy's matter
         self.failed = False
         #: the values that the stream has before it; emptied when its loop is left
@@ -164,11 +167,11 @@ class Claim:
     def headers(self) -> Headers:
         return self.batch.headers(self.index)
 
-    def attach(self, send: Callable[[], None]) -> bool:
-        """Have `send` called when the offset of the item in hand is committed; False where none ever is."""
+    def attach(self, offset: int, send: Callable[[], None]) -> bool:
+        """Have `send` called when the offset of an item is committed; False where none ever is."""
         if self.task.attached is None or self.task.closed:
             return False
-        self.task.attached.append(Attached(self, self.offset, send))
+        self.task.attached.append(Attached(self, offset, send))
         return True
 
     def drop_attached(self) -> None:

@@ -29,6 +29,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
 V = TypeVar("V")
 
+#: topics that programs name when they send; those that make their names up must not fill the memory
+MAX_NAMED = 10_000
+
 
 class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
     """What a program says of its application before it runs."""
@@ -38,6 +41,7 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
         self.conf = conf
         self.jobs: list[Job] = []
         self.topics: list[Topic[Any, Any]] = []
+        self._named: dict[str, Topic[Any, Any]] = {}
         self.signals = Signals()
         self.on_before_configured = Signal("on_before_configured")
         self.on_configured = Signal("on_configured")
@@ -136,7 +140,25 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
             maxsize=maxsize,
             has_prefix=has_prefix,
         )
-        self.topics.append(topic)
+        if partitions is not None:
+            self.topics.append(topic)  # made at the start, if nobody reads it
+        return topic
+
+    def channel_named(self, channel: Any, /) -> Any:
+        """Return the topic of that name, untyped; an agent or a topic is returned as it is.
+
+        Raises:
+            ConfigError: it is none of these.
+        """
+        if not isinstance(channel, str):
+            if not hasattr(channel, "send"):
+                raise ConfigError(f"records are sent to a topic, its name or an agent, not to {channel!r}")
+            return channel
+        topic = self._named.get(channel)
+        if topic is None:
+            if len(self._named) >= MAX_NAMED:
+                self._named.clear()
+            topic = self._named[channel] = self.topic(channel)
         return topic
 
     def timer(

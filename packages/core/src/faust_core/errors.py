@@ -130,7 +130,15 @@ class FencedError(TransportError):
 
 
 class TransactionAborted(TransportError):
-    """Nothing of the transaction will be seen; its input must be read again."""
+    """Nothing of the transaction will be seen; its input must be read again.
+
+    Attributes:
+        refused: the broker refused a record of it, and would refuse that again.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class AuthenticationError(TransportError):

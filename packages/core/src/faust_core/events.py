@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from faust_core._call_sites import result_is_discarded
 from faust_core._context import current_claim
 from faust_core.claims import Claim
-from faust_core.records import ConsumerRecord, Headers, RecordMetadata, TopicPartition
+from faust_core.records import ConsumerRecord, Headers, TopicPartition
+from faust_core.sent import SentCallback, SentRecord
 
 if TYPE_CHECKING:
-    from faust_core.topics import HeadersArg, SentRecord, Topic
+    from faust_core.agents import Agent
+    from faust_core.headers import HeadersArg
+    from faust_core.topics import Topic
 
 __all__ = ["Event", "Message", "current_event"]
 
@@ -152,14 +156,14 @@ class Event(Generic[K, V]):
 
     async def forward(
         self,
-        channel: Topic[Any, Any] | str,
+        channel: Topic[Any, Any] | Agent[Any] | str,
         key: Any = UNCHANGED,
         value: Any = UNCHANGED,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         *,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        callback: SentCallback | None = None,
         report: bool | None = None,
     ) -> SentRecord:
         """Send this record on as it is: its own bytes and headers, unless a key, value or headers are given.
@@ -167,7 +171,7 @@ class Event(Generic[K, V]):
         Done before the event counts as done: a crash in between repeats the event, it never loses the copy.
         """
         batch = self._claim.batch
-        topic = self._claim.topic.app.topic(channel) if isinstance(channel, str) else channel
+        topic = self._topic(channel)
         if topic.in_memory:
             return await self.send(topic, key, value, partition, timestamp, headers, callback=callback)
         return await topic.send_bytes(
@@ -182,21 +186,20 @@ class Event(Generic[K, V]):
 
     async def send(
         self,
-        channel: Topic[Any, Any] | str,
+        channel: Topic[Any, Any] | Agent[Any] | str,
         key: Any = UNCHANGED,
         value: Any = UNCHANGED,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         *,
         key_serializer: str | None = None,
         value_serializer: str | None = None,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        callback: SentCallback | None = None,
         report: bool | None = None,
     ) -> SentRecord:
         """Send this event's key and value, or others, encoded anew by the other topic's codecs; headers go with it."""
-        topic = self._claim.topic.app.topic(channel) if isinstance(channel, str) else channel
-        return await topic.send(
+        return await self._topic(channel).send(
             key=self.key if key is UNCHANGED else key,
             value=self.value if value is UNCHANGED else value,
             partition=partition,
@@ -207,6 +210,43 @@ class Event(Generic[K, V]):
             callback=callback,
             report=report if report is not None else not result_is_discarded(),
         )
+
+    def attach(
+        self,
+        channel: Topic[Any, Any] | Agent[Any] | str,
+        key: Any = UNCHANGED,
+        value: Any = UNCHANGED,
+        partition: int | None = None,
+        timestamp: float | dt.datetime | None = None,
+        headers: HeadersArg = None,
+        *,
+        callback: SentCallback | None = None,
+    ) -> SentRecord:
+        """Have a record sent when this event is done: with its offset, and under exactly-once in its transaction.
+
+        Where the event's body raises nothing is sent.  What is left out is this event's own.  With the setting
+        `stream_publish_on_commit` every `send` inside of a stream works like this.
+
+        Raises:
+            ConfigError: this event's offset is never committed, or the application is not started.
+            EncodeError: the value, key, headers or timestamp cannot be written.
+        """
+        sent: SentRecord = self._topic(channel).attach(
+            self._claim,
+            self._claim.batch.offsets[self._index],
+            key=self.key if key is UNCHANGED else key,
+            value=self.value if value is UNCHANGED else value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=self._claim.batch.headers(self._index) if headers is None else headers,
+            callback=callback,
+        )
+        return sent
+
+    def _topic(self, channel: Topic[Any, Any] | Agent[Any] | str) -> Topic[Any, Any]:
+        found: Any = self._claim.topic.app.channel_named(channel)
+        topic: Topic[Any, Any] = getattr(found, "topic", found)
+        return topic
 
     def __repr__(self) -> str:
         return f"<Event: {self._claim.tp} value={self.value!r}>"

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from faust_core._context import current_claim
+from faust_core._parse import seconds
 from faust_core.batching import HALTED_S, Batching
 from faust_core.claims import Claim, ClaimSource
 from faust_core.decoding import decoded, decoded_checked, tried_again
@@ -355,7 +356,7 @@ class Stream(Generic[T]):
         """Send a copy of each value, with its key and headers, to each of `channels` (topics, names or agents)."""
         if not channels:
             raise ConfigError(f"{self._owner}: echo() needs at least one topic to copy to")
-        targets = [self.topic.app.topic(channel) if isinstance(channel, str) else channel for channel in channels]
+        targets = [self.topic.app.channel_named(channel) for channel in channels]
 
         async def copy(value: T) -> T:
             claim = _claim()
@@ -372,22 +373,25 @@ class Stream(Generic[T]):
 
     def rate_limit(self, n: int, per: float | dt.timedelta = 1.0) -> Stream[T]:
         """Yield at most `n` values in any `per` seconds, on this worker; further ones wait, uncommitted."""
-        window = per.total_seconds() if isinstance(per, dt.timedelta) else float(per)
-        if n < 1 or window <= 0:
-            raise ConfigError(f"rate_limit({n}, {per}): at least one value in more than zero seconds")
+        window = _seconds(f"{self._owner}: rate_limit(per=…)", per)
+        if n < 1 or window == 0:
+            raise ConfigError(f"{self._owner}: rate_limit({n}, {per}): at least one value in more than zero seconds")
         times: deque[float] = deque(maxlen=n)
         clock = self.topic.app.clock
         first = not self._processors
 
-        async def wait(value: T) -> T:
+        async def wait(value: T) -> Any:
             if len(times) == n and times[0] + window > clock.monotonic():
                 claim = _claim()
+                collected = claim.buffered
                 # Nothing was done with the item yet, so a checkpoint need not wait for it.
-                claim.buffered = first
+                claim.buffered = collected or first
                 await clock.sleep(times[0] + window - clock.monotonic())
-                while first and claim.task.halted and not claim.task.closed:  # noqa: ASYNC110  few wait, and briefly
+                while claim.buffered and claim.task.halted and not claim.task.closed:  # noqa: ASYNC110  few, and briefly
                     await asyncio.sleep(HALTED_S)
-                claim.buffered = False
+                claim.buffered = collected
+                if first and claim.task.closed:
+                    return SKIP  # another worker's by now, and untouched here
             times.append(clock.monotonic())
             return value
 
@@ -458,9 +462,9 @@ class Stream(Generic[T]):
         name: str,
         manual: bool | None = None,
     ) -> AsyncIterator[list[Any]]:
-        if max_ < 1:
-            raise ConfigError(f"{name}({max_}): a batch has at least one value")
-        patience = within.total_seconds() if isinstance(within, dt.timedelta) else float(within)
+        if max_ != int(max_) or max_ < 1:
+            raise ConfigError(f"{self._owner}: {name}({max_!r}): a batch has at least one value")
+        patience = _seconds(f"{self._owner}: {name}(within=…)", within)
         loop = _Loop()
         batching = Batching(
             max_,
@@ -522,14 +526,22 @@ class Stream(Generic[T]):
                 value_type=self._value_type(),
                 value_serializer=self.topic.value_serializer,
             )
-        return Stream(Repartitioned(self, extract, topic), self._runtime, owner=self._owner)
+        return self._through(extract, topic)
 
     def through(self, channel: Topic[Any, Any] | str) -> Stream[T]:
         """Send each value to another topic, keys kept, and go on with what arrives there."""
         topic = self.topic.derive(topics=(channel,)) if isinstance(channel, str) else channel
+        topic = getattr(topic, "topic", topic)  # an agent's
         if self._shared:
-            raise ConfigError(f"{self._owner}: through needs concurrency=1")
-        return Stream(Repartitioned(self, None, topic), self._runtime, owner=self._owner)
+            raise ConfigError(f"{self._owner}: through needs concurrency=1: several actors would share its order")
+        if topic.pattern is not None:
+            raise ConfigError(f"{self._owner}: through the pattern {topic} cannot be: nothing can be sent to it")
+        return self._through(None, topic)
+
+    def _through(self, key: Callable[[Any], Any] | None, topic: Topic[Any, Any]) -> Stream[T]:
+        # An item is done here when its copy is sent; what `noack` asks for goes on with the copies.
+        parent = self._like(self._processors, manual=False) if self._manual else self
+        return Stream(Repartitioned(parent, key, topic), self._runtime, owner=self._owner, manual=self._manual)
 
     def derive_topic(self, name: str, **options: Any) -> Topic[Any, Any]:
         """Return a topic of that name with the types and settings of this stream's, but for `options`."""
@@ -590,6 +602,13 @@ async def processed(claim: Claim, source: ClaimSource, processors: Sequence[Proc
             claim.index += 1
         except Skip:
             claim.index += 1
+
+
+def _seconds(what: str, value: float | dt.timedelta) -> float:
+    try:
+        return cast("float", seconds()(value))
+    except ValueError as exc:
+        raise ConfigError(f"{what} cannot be {value!r}: give {exc}") from None
 
 
 def _claim() -> Claim:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
-from faust_core._call_sites import result_is_discarded
+from faust_core._call_sites import LastSite, result_is_discarded
 from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
-from faust_core.errors import BufferFull, ConfigError, DecodeError, EncodeError, KeyDecodeError, ValueDecodeError
+from faust_core.errors import (
+    BufferFull,
+    ConfigError,
+    DecodeError,
+    EncodeError,
+    KeyDecodeError,
+    RecordTooLarge,
+    ValueDecodeError,
+)
+from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.protocols.transport import Producer, TopicSpec
-from faust_core.records import RecordMetadata
 from faust_core.registry import codec as find_codec
+from faust_core.sent import SentCallback, SentRecord
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
@@ -27,8 +36,6 @@ __all__ = ["HeadersArg", "SentRecord", "Topic", "TopicOptions"]
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-HeadersArg = Mapping[str, Any] | Sequence[tuple[str, Any]] | None
 
 
 class TopicOptions(TypedDict, total=False):
@@ -69,67 +76,6 @@ TOPIC_OPTIONS = (
     "maxsize",
     "has_prefix",
 )
-
-
-def header_list(headers: HeadersArg) -> list[tuple[str, bytes | None]] | None:
-    """Return headers as the broker takes them: text values become UTF-8."""
-    if not headers:
-        return None
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
-
-
-class SentRecord:
-    """What `await topic.send(…)` returns: await it, too, to learn where the broker has put the record.
-
-    Awaiting it raises what kept the record from being written.  Where the first `await` stands alone, as a statement,
-    its result is gone, and the broker's report of that record is not asked for.
-    """
-
-    __slots__ = ("_attached_to", "_topic", "_waiter", "partition", "producer")
-
-    def __init__(self, producer: Producer, topic: str, partition: int | None, attached_to: Claim | None = None) -> None:
-        self._attached_to = None if attached_to is None else (attached_to, attached_to.offset)
-        self.producer = producer
-        self.partition = partition
-        self._topic = topic
-        self._waiter: asyncio.Future[RecordMetadata] | None = None
-
-    def expect(self, callback: Callable[[RecordMetadata], Any] | None) -> None:
-        """Ask for a delivery report; `delivered` is then given to the producer."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        # A report nobody waits for must not become a warning; the producer's flush raises the same error.
-        self._waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-        if callback is not None:
-            self._waiter.add_done_callback(
-                lambda done: None if done.cancelled() or done.exception() else callback(done.result()) and None
-            )
-
-    def delivered(self, metadata: RecordMetadata | None, error: Exception | None) -> None:
-        if self._waiter is None or self._waiter.done():
-            return
-        if error is not None:
-            self._waiter.set_exception(error)
-        elif metadata is not None:
-            self._waiter.set_result(metadata)
-
-    def done(self) -> bool:
-        """Whether the record's fate is known."""
-        return self._waiter is not None and self._waiter.done()
-
-    def __await__(self) -> Generator[Any, None, RecordMetadata]:
-        if self._waiter is not None:
-            if self._attached_to is not None and not self._waiter.done():
-                claim, offset = self._attached_to
-                if current_claim.get() is claim and claim.offset == offset:
-                    raise RuntimeError(
-                        f"a record for {self._topic} is sent when its event is done: waiting for it inside of it "
-                        "would never end.  Send it with force=True, or without stream_publish_on_commit"
-                    )
-            return (yield from asyncio.shield(self._waiter).__await__())
-        # `report=False` was asked for.
-        yield from self.producer.flush().__await__()
-        return RecordMetadata(self._topic, -1 if self.partition is None else self.partition, -1, -1)
 
 
 class Topic(Generic[K, V]):
@@ -174,8 +120,9 @@ class Topic(Generic[K, V]):
             raise ConfigError("a topic needs a name or a pattern: app.topic('orders')")
         for name in names:
             check_topic_name(name)
-        if maxsize is not None and maxsize < 1:
-            raise ConfigError(f"topic {', '.join(names)}: maxsize={maxsize!r} must be at least 1")
+        for option, number in (("maxsize", maxsize), ("partitions", partitions), ("replicas", replicas)):
+            if number is not None and (isinstance(number, bool) or number != int(number) or number < 1):
+                raise ConfigError(f"topic {', '.join(names) or pattern}: {option}={number!r} is no number above zero")
         if schema is not None:
             schema = schema() if isinstance(schema, type) else schema
             key_type = key_type or getattr(schema, "key_type", None)
@@ -195,6 +142,8 @@ class Topic(Generic[K, V]):
         self.value_serializer = value_serializer or _own_serializer(value_type) or app.conf.value_serializer
         self.partitions = partitions
         self.retention = retention.total_seconds() if isinstance(retention, dt.timedelta) else retention
+        if self.retention is not None and self.retention < 0 and self.retention != -1:
+            raise ConfigError(f"topic {self}: retention={retention!r} is no time: seconds, a timedelta, or -1 for ever")
         self.compacting = compacting
         self.deleting = deleting
         self.replicas = replicas
@@ -203,7 +152,10 @@ class Topic(Generic[K, V]):
         self.acks = acks
         self.config = dict(config or {})
         self._unreported: SentRecord | None = None
+        self._last_site = LastSite()
+        self._variants: dict[tuple[str | None, str | None], Topic[Any, Any]] = {}
         self._on_commit = app.conf.stream_publish_on_commit
+        self._unusual = self._on_commit or self.pattern is not None
         key_codec = find_codec(self.key_serializer, key_type)
         value_codec = self._value_codec = find_codec(self.value_serializer, value_type)
         self.raw_key_decode, self.key_errors = decoder_of(key_codec)
@@ -313,12 +265,12 @@ class Topic(Generic[K, V]):
         key: Any = None,
         value: Any = None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         schema: Any = None,
         key_serializer: str | None = None,
         value_serializer: str | None = None,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        callback: SentCallback | None = None,
         force: bool = False,
         report: bool | None = None,
     ) -> SentRecord:
@@ -328,14 +280,16 @@ class Topic(Generic[K, V]):
         under exactly-once in the event's transaction.
 
         Args:
-            timestamp: epoch seconds; the time of sending where None.
+            partition: its number; where None the key's hash says, and without a key any.
+            timestamp: epoch seconds, or a datetime with a time zone; the time of sending where None.
+            headers: by name; text or bytes.
             schema, key_serializer, value_serializer: for this record, instead of the topic's.
-            callback: called with the record's place once it is written.
+            callback: called with what this returns once the record is written; may be async.
             force: send it now although the setting `stream_publish_on_commit` is on.
             report: whether the result, when awaited, knows the offset; where None, unless it is dropped at once.
 
         Raises:
-            EncodeError: the value or key cannot be written by this topic's codec.
+            EncodeError: the value, key, headers or timestamp cannot be written.
             RecordTooLarge: over the limit `producer_max_request_size`.
         """
         if key_serializer or value_serializer or schema is not None:
@@ -355,13 +309,22 @@ class Topic(Generic[K, V]):
         except self._value_encode_errors:
             value_bytes = self.encode_value(value)  # says what was wrong
         key_bytes = key if key is None or type(key) is bytes else self.encode_key(key)
-        if self._on_commit and not force and (claim := current_claim.get()) is not None:
-            attached = self._attach(claim, producer, value_bytes, key_bytes, partition, timestamp, headers, callback)
-            if attached is not None:
-                return attached
-        topic = self.name if self.pattern is not None else self.topics[0]
+        topic = self.topics[0] if self.topics else ""
+        if self._unusual:
+            topic = self.name
+            claim = None if force else current_claim.get()
+            if self._on_commit and claim is not None and claim.index < claim.stop:
+                attached = self._attached(
+                    claim, claim.offset, producer, value_bytes, key_bytes, partition, timestamp, headers, callback
+                )
+                if attached is not None:
+                    return attached
         on_delivery = None
-        if callback is not None or report or (report is None and not result_is_discarded()):
+        if report is None and callback is None:
+            frame = sys._getframe(1)  # noqa: SLF001  see `_call_sites`
+            site = self._last_site
+            report = (frame.f_lasti != site.at or frame.f_code is not site.code) and not site.drops(frame)
+        if report or callback is not None:
             sent = SentRecord(producer, topic, partition)
             sent.expect(callback)
             on_delivery = sent.delivered
@@ -371,8 +334,8 @@ class Topic(Generic[K, V]):
             if last is None or last.producer is not producer or last.partition != partition:
                 last = self._unreported = SentRecord(producer, topic, partition)
             sent = last
-        timestamp_ms = None if timestamp is None else int(timestamp * 1000)
-        header_pairs = header_list(headers) if headers else None
+        timestamp_ms = None if timestamp is None else milliseconds(timestamp, topic)
+        header_pairs = header_list(headers, topic) if headers else None
         while True:
             try:
                 producer.send(topic, value_bytes, key_bytes, partition, timestamp_ms, header_pairs, on_delivery)
@@ -381,25 +344,60 @@ class Topic(Generic[K, V]):
             else:
                 return sent
 
-    def _attach(
+    def attach(
         self,
         claim: Claim,
+        offset: int,
+        *,
+        key: Any,
+        value: Any,
+        partition: int | None,
+        timestamp: float | dt.datetime | None,
+        headers: HeadersArg,
+        callback: SentCallback | None,
+    ) -> SentRecord:
+        """Have a record sent when the offset of an event is committed.  See `Event.attach`."""
+        producer = self.app.active_producer
+        value_bytes, key_bytes = self.encode_value(value), self.encode_key(key)
+        sent = producer and self._attached(
+            claim, offset, producer, value_bytes, key_bytes, partition, timestamp, headers, callback
+        )
+        if not sent:
+            raise ConfigError(
+                f"a record for {self.name} cannot be attached to this event: its offset is never committed by this "
+                "worker (it is a value of an iterable, or its partition was taken away)"
+            )
+        return sent
+
+    def _attached(
+        self,
+        claim: Claim,
+        offset: int,
         producer: Producer,
         value: bytes | None,
         key: bytes | None,
         partition: int | None,
-        timestamp: float | None,
+        timestamp: float | dt.datetime | None,
         headers: HeadersArg,
-        callback: Callable[[RecordMetadata], Any] | None,
+        callback: SentCallback | None,
     ) -> SentRecord | None:
-        """Have a record sent when the offset of the event in hand is committed; None where none ever is."""
+        """Have a record sent when the offset of an event is committed; None where none ever is."""
         name = self.name
-        sent = SentRecord(producer, name, partition, claim)
+        sent = SentRecord(producer, name, partition, (claim, offset))
+        timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
+        pairs = header_list(headers, name)
+        on_delivery = sent.delivered
+        size = len(value or b"") + len(key or b"") + sum(len(n) + len(v or b"") for n, v in pairs or ())
+        limit = self.app.conf.producer_max_request_size
+        if size > limit:
+            # Later, at the checkpoint, no event could be blamed.
+            raise RecordTooLarge(f"a record of {size} bytes for {name} is over the limit of {limit}")
+        if not claim.attach(
+            offset, lambda: producer.send(name, value, key, partition, timestamp_ms, pairs, on_delivery)
+        ):
+            return None
         sent.expect(callback)
-        timestamp_ms = None if timestamp is None else int(timestamp * 1000)
-        pairs = header_list(headers)
-        attached = claim.attach(lambda: producer.send(name, value, key, partition, timestamp_ms, pairs, sent.delivered))
-        return sent if attached else None
+        return sent
 
     async def send_bytes(
         self,
@@ -407,9 +405,9 @@ class Topic(Generic[K, V]):
         key: bytes | None,
         value: bytes | None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        callback: SentCallback | None = None,
         report: bool | None = None,
     ) -> SentRecord:
         """Queue a record that is encoded already; unlike `send`, leaves nothing to the codecs."""
@@ -430,12 +428,13 @@ class Topic(Generic[K, V]):
         key: Any = None,
         value: Any = None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         schema: Any = None,
         key_serializer: str | None = None,
         value_serializer: str | None = None,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        callback: SentCallback | None = None,
+        force: bool = False,
     ) -> SentRecord:
         """Like `send`, for code that cannot await.  The result knows the offset only where there is a `callback`.
 
@@ -447,16 +446,24 @@ class Topic(Generic[K, V]):
         if producer is None:
             raise ConfigError(f"send_soon to {self.name}: the application is not started; use `await topic.send(…)`")
         codecs = self._with_codecs(schema, key_serializer, value_serializer)
-        sent = SentRecord(producer, self.name, partition)
+        data, key_bytes = codecs.encode_value(value), codecs.encode_key(key)
+        if self._on_commit and not force and (claim := current_claim.get()) is not None and claim.index < claim.stop:
+            attached = self._attached(
+                claim, claim.offset, producer, data, key_bytes, partition, timestamp, headers, callback
+            )
+            if attached is not None:
+                return attached
+        name = self.name
+        sent = SentRecord(producer, name, partition)
         if callback is not None:
             sent.expect(callback)
         producer.send(
-            self.name,
-            codecs.encode_value(value),
-            codecs.encode_key(key),
+            name,
+            data,
+            key_bytes,
             partition,
-            None if timestamp is None else int(timestamp * 1000),
-            header_list(headers),
+            None if timestamp is None else milliseconds(timestamp, name),
+            header_list(headers, name),
             sent.delivered if callback is not None else None,
         )
         return sent
@@ -465,10 +472,16 @@ class Topic(Generic[K, V]):
         """Return the same topic with other codecs."""
         if schema is None and key_serializer is None and value_serializer is None:
             return self
+        known = self._variants.get((key_serializer, value_serializer)) if schema is None else None
+        if known is not None:
+            return known
         names = {"key_serializer": key_serializer, "value_serializer": value_serializer}
         for name in ("key_type", "key_serializer", "value_type", "value_serializer"):
             names[name] = names.get(name) or getattr(schema, name, None)
-        return self.derive(**{name: value for name, value in names.items() if value is not None})
+        other = self.derive(**{name: value for name, value in names.items() if value is not None})
+        if schema is None:
+            self._variants[key_serializer, value_serializer] = other
+        return other
 
     # -- reading
 
@@ -489,7 +502,7 @@ class Topic(Generic[K, V]):
         if policies:
             config.setdefault("cleanup.policy", ",".join(policies))
         if self.retention is not None:
-            config.setdefault("retention.ms", str(int(self.retention * 1000)))
+            config.setdefault("retention.ms", "-1" if self.retention == -1 else str(int(self.retention * 1000)))
         return TopicSpec(name, partitions, self.replicas or self.app.conf.topic_replication_factor, config)
 
     async def declare(self) -> None:

@@ -17,7 +17,8 @@ GUARANTEES = ["at_least_once", "exactly_once"]
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-async def test_an_item_of_noack_is_done_only_when_it_is_acknowledged(lab, eventually, guarantee):
+async def test_an_item_of_noack_is_done_only_when_it_is_acknowledged(lab, eventually, guarantee, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.checkpoint.CUT_PATIENCE_S", 0.2)
     app = lab.app(processing_guarantee=guarantee)
     events = []
 
@@ -86,7 +87,8 @@ async def test_unacknowledged_items_come_again_after_a_restart(lab, eventually):
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
-async def test_a_checkpoint_does_not_wait_for_ever_for_an_acknowledgement(lab, eventually, guarantee):
+async def test_a_checkpoint_does_not_wait_for_ever_for_an_acknowledgement(lab, eventually, guarantee, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.checkpoint.CUT_PATIENCE_S", 0.2)
     app = lab.app(processing_guarantee=guarantee)
     table = app.Table("t", default=int)
     seen = []
@@ -351,7 +353,7 @@ async def test_a_stream_of_an_iterable_raises_what_it_raises_and_changes_no_tabl
     async for value in app.stream([1]):
         with pytest.raises((NoCurrentEvent, ConfigError), match="iterable"):
             table[value] += 1
-    with pytest.raises(ConfigError, match="topic, its name or an iterable"):
+    with pytest.raises(ConfigError, match="a channel or an iterable"):
         app.stream(3)
 
 
@@ -452,3 +454,163 @@ async def test_a_stream_as_a_context_ends_with_its_block(lab, eventually):
         await eventually(lambda: seen == [1, 2, "left"])
         await asyncio.sleep(0.05)
     assert seen == [1, 2, "left"]
+
+
+# -- one behind the other
+
+
+async def test_operators_can_be_chained_through_several_topics(lab, eventually):
+    app = lab.app()
+    table = app.Table("t", default=int)
+    seen = []
+
+    @app.agent("in", name="a")
+    async def agent(stream):
+        chain = (
+            stream.filter(lambda value: value["n"] != 3)
+            .map(lambda value: {**value, "n": value["n"] * 10})
+            .group_by(lambda value: value["a"], name="a")
+            .filter(lambda value: value["n"] != 20)
+            .through("copies")
+            .group_by(lambda value: value["b"], name="b")
+            .enumerate(1)
+        )
+        async for number, value in chain:
+            table[value["b"]] += 1
+            seen.append((number, current_event().key, value["n"]))
+
+    lab.put("in", *({"n": n, "a": "x", "b": f"b{n % 2}"} for n in range(6)))
+    async with app:
+        await eventually(lambda: lab.changelog("t") == {"b0": 2, "b1": 2})
+        await eventually(lambda: lab.committed("in") == 6)
+    assert seen == [(1, b"b0", 0), (2, b"b1", 10), (3, b"b0", 40), (4, b"b1", 50)]
+
+
+async def test_noack_before_group_by_is_for_the_events_behind_it(lab, eventually):
+    app = lab.app()
+    events = []
+
+    @app.agent("in", name="a")
+    async def agent(stream):
+        async for event in stream.noack().group_by(lambda value: "k", name="k").events():
+            events.append(event)
+
+    lab.put("in", 1, 2)
+    topic = "a-in-k-repartition"
+    async with app:
+        await eventually(lambda: len(events) == 2)
+        await eventually(lambda: lab.committed("in") == 2)
+        assert not lab.committed(topic)
+        events[0].ack()
+        await eventually(lambda: lab.committed(topic) == 1)
+
+
+@pytest.mark.parametrize("how", ["one by one", "batch"])
+async def test_an_unacknowledged_event_whose_body_raises_is_done_when_its_policy_is(lab, eventually, caplog, how):
+    app = lab.app()
+
+    @app.agent("in")
+    async def agent(stream):
+        if how == "batch":
+            async for events in stream.noack_take(2, within=60):
+                events[0].ack()
+                raise ValueError(how)
+        async for event in stream.noack().events():
+            if event.value % 2 == 0:
+                event.ack()
+            raise ValueError(how)
+
+    lab.put("in", 0, 1, 2, 3)
+    async with app:
+        await eventually(lambda: lab.committed("in") == 4)
+    assert lab.values("app-dead-letter") == [1, 3]
+    assert "raised after in/0 at offset 0 was acknowledged" in caplog.text
+
+
+async def test_a_limited_stream_can_be_taken_in_batches(lab, eventually):
+    app = lab.app()
+    batches = []
+
+    @app.agent("in")
+    async def agent(stream):
+        async for batch in stream.rate_limit(2, per=0.05).take(3, within=60):
+            batches.append(batch)
+
+    lab.put("in", *range(6))
+    async with app:
+        await eventually(lambda: batches == [[0, 1, 2], [3, 4, 5]])
+        await eventually(lambda: lab.committed("in") == 6)
+
+
+@pytest.mark.parametrize("within", [-1, "soon", None])
+async def test_a_time_that_is_none_is_refused(lab, within):
+    stream = lab.app().stream("in")
+    for name in ("take", "take_events", "noack_take"):
+        with pytest.raises(ConfigError, match=rf"{name}\(within=…\) cannot be .*: give seconds"):
+            getattr(stream, name)(2, within)
+    with pytest.raises(ConfigError, match=r"rate_limit\(per=…\) cannot be"):
+        stream.rate_limit(1, within)
+
+
+async def test_headers_go_along_through_other_topics(lab, eventually):
+    app = lab.app()
+    seen = []
+
+    @app.agent("in", name="a")
+    async def agent(stream):
+        async for event in stream.group_by(lambda value: "k", name="k").through("copies").events():
+            seen.append((event.key, dict(event.headers), stream.current_event.value))
+
+    lab.put("in", 1, headers=[("h", b"x"), ("h", b"y"), ("none", None)])
+    async with app:
+        await eventually(lambda: seen == [(b"k", {"h": b"y", "none": None}, 1)])
+    assert list(lab.records("copies")[0].headers) == [("h", b"x"), ("h", b"y"), ("none", None)]
+
+
+# -- inner loops that end in other ways
+
+
+async def test_an_inner_loop_that_raised_leaves_the_outer_event_current(lab, eventually):
+    app = lab.app()
+    table = app.Table("t", default=int)
+    other = app.topic("other")
+    seen = []
+
+    @app.agent("in")
+    async def agent(stream):
+        others = other.stream()
+        async for value in stream:
+            try:
+                async for batch in others.take(2, within=60):
+                    raise ValueError(batch)
+            except ValueError as exc:
+                seen.append(exc.args[0])
+            seen.append(current_event().value)
+            table[value] += 1
+
+    lab.put("in", 1, 2)
+    lab.put("other", *"abcd")
+    async with app:
+        await eventually(lambda: lab.changelog("t") == {1: 1, 2: 1})
+        await eventually(lambda: lab.committed("in") == 2 and lab.committed("other") == 4)
+    assert seen == [["a", "b"], 1, ["c", "d"], 2]
+
+
+async def test_an_inner_stream_of_an_iterable_leaves_the_outer_event_current(lab, eventually):
+    app = lab.app()
+    table = app.Table("t", default=int)
+    seen = []
+
+    @app.agent("in")
+    async def agent(stream):
+        async for value in stream:
+            async for batch in app.stream(range(3)).map(lambda n: n * 10).take(2, within=60):
+                seen.append(batch)
+            seen.append(current_event().value)
+            table[value] += 1
+
+    lab.put("in", "a", "b")
+    async with app:
+        await eventually(lambda: lab.changelog("t") == {"a": 1, "b": 1})
+        await eventually(lambda: lab.committed("in") == 2)
+    assert seen == [[0, 10], [20], "a", [0, 10], [20], "b"]

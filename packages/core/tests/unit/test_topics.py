@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
 
 import pytest
@@ -101,7 +102,7 @@ async def test_with_publish_on_commit_a_failed_event_sends_nothing(lab, eventual
     @app.agent("in")
     async def agent(stream):
         async for value in stream:
-            await out.send(value=value, callback=metadata.append)
+            await out.send(value=value, callback=lambda sent: metadata.append(sent.result()))
             await out.send(value=-value, force=True)
             if value == 2:
                 raise ValueError("two")
@@ -194,7 +195,8 @@ async def test_topics_are_derived_with_other_names_and_options(lab):
 # -- patterns
 
 
-async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, eventually):
+async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
     app = lab.app()
     seen = []
 
@@ -213,7 +215,8 @@ async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, e
         await eventually(lambda: lab.committed("orders-fr") == 1)
 
 
-async def test_a_pattern_waits_for_its_first_topic(lab, eventually):
+async def test_a_pattern_waits_for_its_first_topic(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
     app = lab.app()
     seen = []
 
@@ -304,120 +307,218 @@ async def test_maxsize_bounds_what_waits(lab, eventually):
         await eventually(lambda: lab.committed("in") == 1005)
 
 
-# -- records that cannot be decoded
+# -- records attached to an event
 
 
-BAD = {
-    "undecodable": (b"{", ["Expecting", "truncated"]),
-    "wrong type": (b'{"n":"x"}', ["$.n", "n:", "$[...]", "n"]),
-    "null": (None, ["null"]),
-    "large": (b'"' + b"x" * 1_048_576 + b'"', ["dict", "object"]),
-}
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_what_is_attached_is_sent_when_its_event_is_done_and_never_if_it_fails(lab, eventually, guarantee):
+    app = lab.app(processing_guarantee=guarantee)
+    out = app.topic("out")
+    lab.broker.create_topic("out", 1)
+    places = []
+    go = asyncio.Event()
 
-
-@pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("policy", ["raise", "skip", "dead_letter"])
-async def test_each_bad_record_goes_the_way_of_the_policy_and_says_where_it_stands(
-    lab, eventually, caplog, bad, policy
-):
-    app = lab.app(on_decode_error=policy)
-    data, reasons = BAD[bad]
-    seen = []
-
-    @app.agent(app.topic("in", value_type=dict[str, int], value_serializer="json"))
+    @app.agent("in")
     async def agent(stream):
-        async for value in stream:
-            seen.append(value)
+        async for event in stream.events():
+            event.attach(out, callback=lambda sent: places.append(sent.result().offset))
+            event.attach("out", key="k", value=event.value * 10, headers={"a": "b"}, timestamp=2)
+            if event.value == 2:
+                raise ValueError(event.value)
+            if event.value == 3 and guarantee == "at_least_once":
+                await go.wait()
 
-    lab.put("in", {"n": 1}, data, {"n": 2})
-    if policy == "raise":
-        await app.start()
-        with pytest.raises(Exception, match="in/0 at offset 1") as raised:
-            await app.wait()
-        assert any(reason in str(raised.value) for reason in reasons)
-        lab.apps.remove(app)
-        with pytest.raises(Exception, match="in/0 at offset 1"):
-            await app.stop()
-        assert seen == [{"n": 1}]
-        assert lab.committed("in") in {None, 0, 1}
-        return
+    lab.put("in", 1, 2, 3, headers=[("h", b"x")])
     async with app:
-        await eventually(lambda: lab.committed("in") == 3)
-    assert seen == [{"n": 1}, {"n": 2}]
-    assert "in/0 at offset 1" in caplog.text
-    letters = lab.records("app-dead-letter")
-    if policy == "skip":
-        assert letters == []
-        return
-    [letter] = letters
-    headers = dict(letter.headers)
-    place = (headers["Faust-Error-Topic"], headers["Faust-Error-Partition"], headers["Faust-Error-Offset"])
-    assert place == (b"in", b"0", b"1")
-    assert any(reason.encode() in headers["Faust-Error-Message"] for reason in reasons)
-    assert letter.value == (None if bad == "large" else data)
+        if guarantee == "at_least_once":  # the other one waits for what is in flight
+            await eventually(lambda: lab.values("out") == [1, 10])
+            await asyncio.sleep(0.1)
+            assert lab.values("out") == [1, 10]
+        go.set()
+        await eventually(lambda: lab.values("out") == [1, 10, 3, 30])
+        await eventually(lambda: len(places) == 2)
+    first, second = lab.records("out")[:2]
+    assert (first.key, list(first.headers)) == (None, [("h", b"x")])
+    assert (second.key, list(second.headers), second.timestamp_ms) == (b"k", [("a", b"b")], 2000)
 
 
-@pytest.mark.parametrize("policy", ["skip", "dead_letter"])
-async def test_a_key_that_cannot_be_decoded_goes_the_way_of_the_policy(lab, eventually, caplog, policy):
-    app = lab.app(on_decode_error=policy)
-    seen = []
+async def test_an_attachment_of_a_topic_without_acks_is_sent_when_its_event_is_done(lab, eventually):
+    app = lab.app()
+    lab.broker.create_topic("out", 1)
 
-    @app.agent(app.topic("in", key_type=int, key_serializer="json"))
+    @app.agent(app.topic("in", acks=False))
     async def agent(stream):
-        async for item in stream.items():
-            seen.append(item)
+        async for event in stream.events():
+            event.attach("out")
 
-    lab.put("in", 1, key="no")
-    lab.put("in", 2)
-    lab.put("in", 3, key="7")
     async with app:
-        await eventually(lambda: lab.committed("in") == 3)
-    assert seen == [(None, 2), (7, 3)]
-    assert "cannot decode the key of in/0 at offset 0" in caplog.text
-    assert len(lab.records("app-dead-letter")) == (policy == "dead_letter")
+        lab.put("in", 1, 2)
+        await eventually(lambda: lab.values("out")[-1:] == [2])
 
 
-async def test_a_record_too_large_to_send_fails_its_event_only(lab, eventually):
+async def test_an_event_that_is_never_committed_takes_no_attachment(lab):
+    app = lab.app()
+    async with app:
+        async for event in app.stream([1]).events():
+            with pytest.raises(ConfigError, match="its offset is never committed"):
+                event.attach("out")
+
+
+async def test_an_attachment_that_is_too_large_fails_its_event(lab, eventually):
     app = lab.app(producer_max_request_size=8000)
+
+    @app.agent("in")
+    async def agent(stream):
+        async for event in stream.events():
+            event.attach("out", value="x" * 9000)
+
+    lab.put("in", 1)
+    async with app:
+        await eventually(lambda: lab.values("app-dead-letter") == [1])
+    assert lab.records("out") == []
+
+
+async def test_send_soon_waits_for_its_event_too_where_sends_do(lab, eventually):
+    app = lab.app(stream_publish_on_commit=True)
     out = app.topic("out")
     lab.broker.create_topic("out", 1)
 
     @app.agent("in")
     async def agent(stream):
-        async for n in stream:
-            await out.send(value="x" * n)
+        async for value in stream:
+            out.send_soon(value=value)
+            out.send_soon(value=-value, force=True)
+            raise ValueError
 
-    lab.put("in", 10, 9000, 20)
+    lab.put("in", 1)
     async with app:
-        await eventually(lambda: lab.committed("in") == 3)
-    assert [len(v) for v in lab.values("out")] == [10, 20]
-    headers = dict(lab.records("app-dead-letter")[0].headers)
-    assert (headers["Faust-Error-Offset"], headers["Faust-Error-Type"]) == (b"1", b"RecordTooLarge")
+        await eventually(lambda: lab.committed("in") == 1)
+    assert lab.values("out") == [-1]
 
 
-@pytest.mark.parametrize("hook", ["on_decode_error", "on_value_decode_error"])
-@pytest.mark.parametrize("is_async", [False, True])
-async def test_a_topic_may_deal_with_bad_records_itself(lab, eventually, hook, is_async):
+# -- what is known of a record that was sent
+
+
+async def test_a_sent_record_is_like_a_future(lab, eventually, caplog):
     app = lab.app()
-    topic = app.topic("in", value_type=int, value_serializer="json")
-    seen, told = [], []
+    topic = app.topic("out")
+    lab.broker.create_topic("out", 1)
+    told = []
 
-    def note(error, message):
-        told.append((error.offset, message.value))
-        return message.value != b'"second"'  # False leaves it to the setting
+    async def tell(sent):
+        told.append(sent.result().offset)
+        raise ValueError("from an async callback")
 
-    async def note_async(error, message):
-        return note(error, message)
+    def fail(sent):
+        raise ValueError("from a callback")
 
-    setattr(topic, hook, note_async if is_async else note)
+    async with app:
+        sent = await topic.send(value=1, callback=tell)
+        assert not sent.done()
+        with pytest.raises(asyncio.InvalidStateError):
+            sent.result()
+        sent.add_done_callback(lambda sent: told.append(sent.exception()))
+        await sent
+        assert (sent.done(), sent.result().offset, sent.exception()) == (True, 0, None)
+        await (await topic.send(value=2, callback=fail))
+        await eventually(lambda: told == [None, 0] or told == [0, None])
+        await eventually(lambda: "from an async callback" in caplog.text)
+        with pytest.raises(asyncio.InvalidStateError, match="no report was asked for"):
+            topic.send_soon(value=3).result()
+    assert "the callback of a record for out raised" in caplog.text
+    assert "from a callback" in caplog.text
+
+
+# -- several topics, names, counts
+
+
+async def test_a_topic_may_stand_for_several(lab, eventually):
+    app = lab.app()
+    topic = app.topic("one", "two")
+    seen = []
 
     @app.agent(topic)
     async def agent(stream):
-        async for value in stream:
-            seen.append(value)
+        async for event in stream.events():
+            seen.append((event.message.topic, event.value))
 
-    lab.put("in", "first", "second", 3)
+    lab.put("one", 1)
+    lab.put("two", 2)
     async with app:
-        await eventually(lambda: lab.committed("in") == 3)
-    assert (seen, told) == ([3], [(0, b'"first"'), (1, b'"second"')])
-    assert lab.values("app-dead-letter") == ["second"]
+        await topic.send(value=3)
+        await eventually(lambda: sorted(seen) == [("one", 1), ("one", 3), ("two", 2)])
+
+
+async def test_a_topic_that_is_named_when_sending_is_made_once(lab, eventually):
+    app = lab.app()
+    declared = len(app.topics)
+
+    @app.agent("in")
+    async def agent(stream):
+        async for event in stream.events():
+            await event.forward("out")
+            await event.send("out")
+
+    lab.put("in", *range(20))
+    lab.broker.create_topic("out", 1)
+    async with app:
+        await eventually(lambda: len(lab.records("out")) == 40)
+    assert len(app.topics) == declared
+    assert app.channel_named("out") is app.channel_named("out")
+
+
+async def test_another_number_of_partitions_than_declared_is_said(lab, caplog):
+    app = lab.app()
+
+    @app.agent(app.topic("in", partitions=3))
+    async def agent(stream):
+        async for _ in stream:
+            pass
+
+    lab.put("in", 1)
+    async with app:
+        pass
+    assert "topic in has 1 partitions, and is declared with 3 here" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options", [{"partitions": 0}, {"partitions": True}, {"replicas": -1}, {"maxsize": 1.5}, {"retention": -5}]
+)
+def test_an_option_that_cannot_be_is_refused(lab, options):
+    [name] = options
+    with pytest.raises(ConfigError, match=f"topic t: {name}="):
+        lab.app().topic("t", **options)
+
+
+def test_how_a_topic_shall_be_made(lab):
+    app = lab.app(topic_replication_factor=2)
+    topic = app.topic("t", retention=dt.timedelta(days=1), compacting=True, deleting=True, config={"segment.ms": 5})
+    spec = topic.spec("t", 4)
+    assert (spec.name, spec.partitions, spec.replication_factor) == ("t", 4, 2)
+    assert spec.config == {"cleanup.policy": "compact,delete", "retention.ms": "86400000", "segment.ms": "5"}
+    assert app.topic("t", retention=-1, replicas=3).spec("t", 1).config == {"retention.ms": "-1"}
+
+
+async def test_two_workers_read_a_new_topic_of_a_pattern_once(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    seen = []
+
+    def make(worker):
+        app = lab.app(worker)
+
+        @app.agent(app.topic(pattern=r"logs-.*"), name="read")
+        async def read(stream):
+            async for event in stream.events():
+                seen.append((event.message.topic, event.message.partition, event.value))
+
+        return app
+
+    lab.broker.create_topic("logs-a", 2)
+    async with make("w1"), make("w2"):
+        lab.broker.create_topic("logs-b", 2)
+        for topic in ("logs-a", "logs-b"):
+            for partition in range(2):
+                lab.put(topic, 1, partition=partition)
+        expected = sorted((topic, partition, 1) for topic in ("logs-a", "logs-b") for partition in range(2))
+        await eventually(lambda: sorted(seen) == expected)
+        await eventually(lambda: lab.committed("logs-b", 0) == lab.committed("logs-b", 1) == 1)

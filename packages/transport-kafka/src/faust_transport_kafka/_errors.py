@@ -23,6 +23,7 @@ __all__ = [
     "NO_LEADER",
     "OUT_OF_RANGE",
     "RETRIABLE",
+    "TOO_LARGE",
     "all_brokers_down",
     "as_kafka_error",
     "refused",

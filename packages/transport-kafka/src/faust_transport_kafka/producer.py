@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
-from faust_core.errors import BufferFull, TransportError
+from faust_core.errors import BufferFull, TransactionAborted, TransportError
 from faust_core.protocols.transport import OnDelivery, Producer
 from faust_core.records import Headers, RecordMetadata
 from faust_transport_kafka._errors import all_brokers_down, refused, translate
@@ -102,6 +102,10 @@ class KafkaProducer:
             client.poll(0)  # what the brokers have acknowledged makes room when it is served
             raise BufferFull(f"producer {self._name} holds {len(client)} unsent records: await drain()") from exc
         except KafkaException as exc:
+            if self._is_doomed(exc):
+                if on_delivery is not None:
+                    self._loop.call_soon(on_delivery, None, TransactionAborted(f"not sent: {self._doom}"))
+                return
             size = len(value or b"") + len(key or b"")
             raise translate(exc, f"cannot send a record of {size} bytes to {topic}/{_shown(partition)}") from exc
         except RuntimeError as exc:
@@ -202,6 +206,13 @@ class KafkaProducer:
             self._reporting = True
             self._client = self._connect()
             self._moving = False
+
+    #: what dooms whatever is sent before the next transaction
+    _doom = ""
+
+    def _is_doomed(self, _error: KafkaException) -> bool:
+        """Whether a record is lost anyway, and its loss will be told."""
+        return False
 
     def _reporter(self, on_delivery: OnDelivery) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:

@@ -16,7 +16,15 @@ from faust_core.errors import FencedError, TransactionAborted, TransportError
 from faust_core.protocols.transport import GroupMetadata, OnDelivery, TransactionalProducer
 from faust_core.records import TopicPartition
 from faust_transport_kafka import group_metadata
-from faust_transport_kafka._errors import FENCED_MEMBER, FENCED_PRODUCER, as_kafka_error, refused, translate
+from faust_transport_kafka._errors import (
+    FENCED_MEMBER,
+    FENCED_PRODUCER,
+    MISSING,
+    TOO_LARGE,
+    as_kafka_error,
+    refused,
+    translate,
+)
 from faust_transport_kafka.config import ClientConfig
 from faust_transport_kafka.producer import KafkaProducer, delivery_report, release
 
@@ -48,6 +56,7 @@ class KafkaTransactionalProducer(KafkaProducer):
         self._broken = False
         self._skewed = False
         self._fenced: str | None = None
+        self._doom = f"the transaction of {transactional_id} has failed already"
         # The calls of one producer are made one after the other, also when their caller was cancelled.
         self._calls = ThreadPoolExecutor(1, f"faust-kafka-{transactional_id}")
         super().__init__(config, f"{config.context.client_id}-{transactional_id}")
@@ -155,8 +164,14 @@ class KafkaTransactionalProducer(KafkaProducer):
             # A record that the broker refused leaves a gap in the sequence numbers, which would doom the next
             # transaction of this client as well.
             self._skewed = True
-            return TransactionAborted(f"{doing}: {error.str()} ({error.name()})")
+            refused_record = error.code() in MISSING or error.code() in TOO_LARGE
+            return TransactionAborted(f"{doing}: {error.str()} ({error.name()})", refused=refused_record)
         return translate(error, doing)
+
+    def _is_doomed(self, error: KafkaException) -> bool:
+        # librdkafka takes no more records once one of the transaction has failed.  Its commit will say so, and what
+        # was sent will be sent again.
+        return self._open and as_kafka_error(error).code() == KafkaError._STATE  # noqa: SLF001  its public name
 
     async def _replace_client(self) -> None:
         dropped, self._client = [self._client], self._connect()

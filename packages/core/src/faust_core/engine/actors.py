@@ -72,12 +72,16 @@ class Policy:
         for claim in claims:
             for index in claim.taken if claim.held and not claim.buffered else [claim.index]:
                 claim.index = index
+                if claim.manual and not claim.source.is_open(claim, claim.offset):
+                    log.error("%s: raised after %s was acknowledged, which is done: %r", who, claim, error)
+                    continue
                 if tell is not None:
                     await tell(claim, error)
                 if policy == "skip":
                     log.error("%s: skipped %s: %r", who, claim, error, exc_info=error)
                 else:
                     await self._dead_letters.write(claim.record(), error, who)
+                claim.source.ack(claim, claim.offset)
             if claim.held and not claim.buffered:
                 claim.held = False
                 claim.index = claim.stop
@@ -217,20 +221,24 @@ class ActorRunner:
     async def _event_failed(self, claims: list[Claim], error: Exception) -> None:
         if isinstance(error, PartitionsMismatch):
             raise error  # no event could do better
-        verdict = await self._tell(error)
-        self._failures_outside = 0
         current = current_claim.get()
         claims.sort(key=lambda item: item is not current)
         for item in claims:
             if item.held and not item.buffered:
                 item.index = item.start
         failing = [item.index for item in claims]
-        await self._policy.settle(claims, error, f"agent {self.name}", self._reply_error, verdict=verdict)
+        await self.settle(claims, error, f"agent {self.name}")
         for item, index in zip(claims, failing, strict=True):
             if item.buffered and item.index > index:
                 # Raised while `take` was collecting: the other items have yet to be worked on.
                 item.source.trim(item)
                 item.stop = index
+
+    async def settle(self, claims: list[Claim], error: Exception, who: str) -> None:
+        """Carry the agent's policy out, as `Policy.settle`; its `on_error` function and whoever asked are told."""
+        verdict = await self._tell(error)
+        self._failures_outside = 0
+        await self._policy.settle(claims, error, who, self._reply_error, verdict=verdict)
 
     async def _tell(self, error: Exception) -> str | None:
         """Tell the agent's `on_error`; returns the policy that it says."""

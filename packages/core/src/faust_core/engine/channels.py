@@ -6,6 +6,7 @@ A value is handed over as it is: nothing is encoded, stored or committed, and no
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import itertools
 import weakref
 from collections import deque
@@ -17,11 +18,12 @@ from faust_core.codecs import encoder_of
 from faust_core.engine.subscription import Subscription
 from faust_core.errors import ConfigError
 from faust_core.events import Event, Message
+from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.local import LocalTask
 from faust_core.records import ConsumerRecord, Headers, RecordMetadata, TopicPartition
 from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream, StreamRuntime
-from faust_core.topics import HeadersArg, Topic, header_list
+from faust_core.topics import Topic
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
@@ -251,7 +253,7 @@ class Channel(Generic[K, V]):
         key: Any = None,
         value: Any = None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         schema: Any = None,  # noqa: ARG002  nothing is encoded
         key_serializer: Any = None,  # noqa: ARG002
@@ -268,8 +270,8 @@ class Channel(Generic[K, V]):
             waiter = asyncio.get_running_loop().create_future()
             self._room.append(waiter)
             await waiter
-        timestamp_ms = int((self.app.clock.time() if timestamp is None else timestamp) * 1000)
-        item = _Item(self.tp, next(self._offset), key, value, timestamp_ms, header_list(headers) or ())
+        timestamp_ms = milliseconds(self.app.clock.time() if timestamp is None else timestamp, str(self))
+        item = _Item(self.tp, next(self._offset), key, value, timestamp_ms, header_list(headers, str(self)) or ())
         for reader in self._targets():
             reader.deliver(self.tp, cast("Any", item))
         metadata = RecordMetadata(self._name, partition or 0, item.offsets[0], timestamp_ms)

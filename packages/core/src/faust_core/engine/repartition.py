@@ -31,7 +31,7 @@ class Pump:
         key: Callable[[Any], Any] | None,
         topic: Topic[Any, Any],
         producer: Producer,
-        on_error: Callable[[Claim, Exception, str], Awaitable[None]],
+        on_error: Callable[[list[Claim], Exception, str], Awaitable[None]],
     ) -> None:
         self._parent = parent
         self._key = key
@@ -42,8 +42,12 @@ class Pump:
         self.cancelled = False
         self._encode_other_key, _ = encoder_of(find_codec("json"))
 
+    def send_by(self, producer: Producer) -> None:
+        """Send by another producer from now on."""
+        self._producer = producer
+
     async def run(self) -> None:
-        """Pump until cancelled; an item that fails is dealt with by the owner's error policy."""
+        """Pump until cancelled; an item that fails goes the way of the agent's error policy."""
         while True:
             current_claim.set(None)
             try:
@@ -52,7 +56,8 @@ class Pump:
                 claim = current_claim.get()
                 if claim is None or claim.index >= claim.stop:
                     raise
-                await self._on_error(claim, exc, self.name)
+                claim.failed = True  # its loop is left by the error: that alone does not make it done
+                await self._on_error([claim], exc, self.name)
                 claim.source.release(claim)
 
     async def _pump(self) -> None:
@@ -66,6 +71,7 @@ class Pump:
             assert claim is not None, "inside an iteration"
             index = claim.index
             batch = claim.batch
+            partition = None
             if key_of is None:
                 key: Any = self.key_bytes(batch.keys[index])
             else:
@@ -75,6 +81,8 @@ class Pump:
                         key = key.encode()
                     else:
                         key = self.key_bytes(await key if inspect.isawaitable(key) else key)
+                        if key is None:
+                            partition = 0  # what has no key stays together, too
                 except Skip:
                     continue
             data = batch.values[index] if as_it_is else encode(value)
@@ -82,7 +90,7 @@ class Pump:
             producer = self._producer
             while True:
                 try:
-                    producer.send(name, data, key, None, batch.timestamps_ms[index], headers)
+                    producer.send(name, data, key, partition, batch.timestamps_ms[index], headers)
                 except BufferFull:
                     await producer.drain()
                 else:

@@ -209,10 +209,8 @@ class Streams:
     async def _emit(self, agent: Agent[Any], value: Any) -> None:
         """Send what an agent yielded to its sinks."""
         for sink in agent.sinks:
-            if isinstance(sink, Agent | Topic | Channel):
-                await sink.send(value=value)
-            elif isinstance(sink, str):
-                await self._app.topic(sink).send(value=value)
+            if isinstance(sink, Agent | Topic | Channel | str):
+                await self._app.channel_named(sink).send(value=value)
             else:
                 result = sink(value)
                 if inspect.isawaitable(result):
@@ -238,6 +236,13 @@ class Streams:
         else:
             await self._dead_letters.write(claim.record(), error, "decoding")
 
+    def send_by(self, producer: Producer) -> None:
+        """Have pumps send by another producer from now on."""
+        self._producer = producer
+        for runner in self._actors:
+            if isinstance(runner, Pump):
+                runner.send_by(producer)
+
     # -- StreamRuntime
 
     def subscribe(self, topic: Topic[Any, Any], owner: str) -> Subscription:
@@ -262,12 +267,12 @@ class Streams:
             return known
         subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
         self._topics.repartitioned(name, parent.topic.topics)
-        policy = self._policy(self._conf.on_error)
-
-        async def on_error(claim: Claim, error: Exception, who: str) -> None:
-            await policy.settle([claim], error, who)
-
-        self._start_actor(Pump(parent, key, topic, self._producer, on_error))
+        run = current_run.get()
+        if run is not None and isinstance(run.who, ActorRunner):
+            settle = run.who.settle
+        else:
+            settle = self._policy(self._conf.on_error).settle
+        self._start_actor(Pump(parent, key, topic, self._producer, settle))
         self._on_new_topic(subscription)
         return subscription
 

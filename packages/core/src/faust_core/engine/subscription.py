@@ -241,6 +241,7 @@ class Subscription:
         self._pass_on()
 
     def hold(self, claim: Claim, /) -> None:
+        claim.manual = True
         queue = self._queues.get(claim.tp)
         if queue is not None and claim in queue.claims:
             queue.unacked[claim.offset] = claim

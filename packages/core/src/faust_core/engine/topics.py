@@ -36,6 +36,7 @@ class Topics:
         self._declared = declarations.topics
         self._conf = conf
         self._repartitioned: dict[str, Sequence[str]] = {}
+        self._compared: set[str] = set()
         self.inputs: set[str] = set()
         self.groups: dict[str, TaskGroup] = {}
 
@@ -95,13 +96,14 @@ class Topics:
             await asyncio.sleep(MISSING_LOOK_S)
 
     async def _make_outputs(self, inputs: Collection[str]) -> None:
-        """Make the topics that are declared with a number of partitions, and not read."""
+        """Make the topics that are declared with a number of partitions, and are neither read nor changelogs."""
+        made_elsewhere = {*inputs, *(table.changelog_topic_name for table in self._tables.values())}
         outputs = {
             name: topic
             for topic in self._declared
             if topic.partitions is not None and (topic.internal or self._conf.topic_allow_declare)
             for name in topic.topics
-            if name not in inputs
+            if name not in made_elsewhere
         }
         if not outputs:
             return
@@ -141,9 +143,22 @@ class Topics:
             count = self._count(managers[name], next(iter(changelog.values()), None), counts)
             await self._create([topics[name].spec(name, count)])
             counts[name] = count
+        self._compare(topics, counts)
         await self._prepare_tables(counts)
         await self._make_outputs(counts)
         self.inputs = set(topics)
+
+    def _compare(self, topics: Mapping[str, Topic[Any, Any]], counts: Mapping[str, int]) -> None:
+        """Say once where a topic has not as many partitions as it is declared with."""
+        for name in topics.keys() - self._compared:
+            self._compared.add(name)
+            if topics[name].partitions not in {None, counts[name]}:
+                log.warning(
+                    "topic %s has %d partitions, and is declared with %d here: what exists counts",
+                    name,
+                    counts[name],
+                    topics[name].partitions,
+                )
 
     def _like_parents(self, name: str, counts: dict[str, int]) -> int | None:
         parents = [counts[parent] for parent in self._repartitioned.get(name, ()) if parent in counts]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
 from faust_core.engine.backends import Backends
+from faust_core.engine.checked_sends import CheckedProducer
 from faust_core.engine.checkpoint import Checkpointer, StuckError
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
@@ -29,7 +30,14 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
-from faust_core.errors import FencedError, RetriableTransportError, TransactionAborted, TransportError
+from faust_core.errors import (
+    FencedError,
+    RecordTooLarge,
+    RetriableTransportError,
+    TopicMissing,
+    TransactionAborted,
+    TransportError,
+)
 from faust_core.protocols.transport import Producer, Transport
 from faust_core.table_partition import UnwritableChange
 
@@ -45,6 +53,8 @@ TICK_S = 0.05
 PATTERN_S = 2.0
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
+#: Transactions that fail one after the other because of a refused record, before the worker stops.
+MAX_REFUSALS = 4
 
 
 class Worker:
@@ -90,6 +100,7 @@ class Worker:
         #: held during a checkpoint, and while actors are cancelled and sent back: never both
         self._resetting = asyncio.Lock()
         self._over = False
+        self._sends_checked = False
         #: transactions that were aborted one after the other
         self._aborts = 0
         self._identity = Identity.of(self.conf)
@@ -472,7 +483,16 @@ class Worker:
         try:
             async with self._resetting:
                 await self.checkpointer.run(tasks)
+        except (RecordTooLarge, TopicMissing) as exc:
+            if self._sends_checked:
+                raise  # no event has sent that record
+            self._check_sends(exc)
+            await self._rewind()
         except (TransactionAborted, StuckError) as exc:
+            if isinstance(exc, TransactionAborted) and exc.refused:
+                if self._aborts >= MAX_REFUSALS:
+                    raise
+                self._check_sends(exc)
             delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
             log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
@@ -486,6 +506,17 @@ class Worker:
             await self._fenced(exc)
         else:
             self._aborts = 0
+
+    def _check_sends(self, error: TransportError) -> None:
+        """The broker refused a record: from now on that is found out where it is sent, so that its event fails."""
+        if self._sends_checked:
+            return
+        self._sends_checked = True
+        log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
+        self.app.active_producer = CheckedProducer(self.producer, self.admin)
+        producer = CheckedProducer(self.outgoing.producer, self.admin)
+        self.dead_letters.send_by(producer)
+        self.streams.send_by(producer)
 
     async def _fenced(self, error: FencedError) -> None:
         if self.rebalancer.rebalancing or not self.conf.exactly_once:

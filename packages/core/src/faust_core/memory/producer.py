@@ -163,7 +163,7 @@ class MemoryProducer:
         if slow and (failure := self._faults.take_send_failure(topic.name)) is not None:
             return failure
         if log is None:
-            return TransportError(f"{topic.name} has no partition {partition}: it has {len(topic.logs)}")
+            return TopicMissing(f"{topic.name} has no partition {partition}: it has {len(topic.logs)}")
         if size > topic.max_message_bytes:
             return RecordTooLarge(
                 f"a record of {size} bytes is over the limit of {topic.name}: {topic.max_message_bytes}"
@@ -284,7 +284,10 @@ class MemoryTransactionalProducer(MemoryProducer):
         except (FencedError, TransactionAborted):
             raise
         except TransportError as error:
-            raise TransactionAborted(f"the transaction of {self._id} lacks a record: {error}") from error
+            refused = isinstance(error, (RecordTooLarge, TopicMissing))
+            raise TransactionAborted(
+                f"the transaction of {self._id} lacks a record: {error}", refused=refused
+            ) from error
         if member is not None:
             group = self._broker.group(member.group_id)
             self._transactions.add_offsets(self._id, epoch, group, offsets, member)

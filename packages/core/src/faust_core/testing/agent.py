@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -11,9 +12,9 @@ from faust_core.agents import CORRELATION_ID, REPLY_TO
 from faust_core.app import App
 from faust_core.errors import ConfigError
 from faust_core.events import Event
+from faust_core.headers import HeadersArg
 from faust_core.testing.driver import TestDriver
 from faust_core.testing.outputs import event_of
-from faust_core.topics import HeadersArg
 
 if TYPE_CHECKING:
     from faust_core.agents import Agent
@@ -93,7 +94,7 @@ class AgentTestContext:
         key: Any = None,
         *,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         reply_to: Any = None,
         correlation_id: str | None = None,

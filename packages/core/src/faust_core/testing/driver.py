@@ -16,6 +16,7 @@ from faust_core.engine.channels import Channel
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, FaustError
 from faust_core.events import Event
+from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.memory import Broker
 from faust_core.partitioner import partition_for
 from faust_core.records import ConsumerRecord
@@ -24,7 +25,7 @@ from faust_core.tables import Table
 from faust_core.testing.clock import ManualClock
 from faust_core.testing.idle import reason_to_wait, sleeping_items
 from faust_core.testing.outputs import DeadLetter, Output, dead_letter, event_of, output_of
-from faust_core.topics import HeadersArg, Topic, header_list
+from faust_core.topics import Topic
 
 if TYPE_CHECKING:
     from faust_core.testing.sync import BlockingTestDriver
@@ -246,9 +247,9 @@ class TestDriver:
         target: Any = channel.topic if isinstance(channel, Agent) else channel
         for value in values:
             if isinstance(target, Channel):
-                await target.send(key=key, value=value, headers=headers, timestamp=_epoch(timestamp))
+                await target.send(key=key, value=value, headers=headers, timestamp=timestamp)
             else:
-                self.write(self.topic(target), value, key, partition, _epoch(timestamp), headers)
+                self.write(self.topic(target), value, key, partition, timestamp, headers)
         await self.settle()
 
     def write(
@@ -257,7 +258,7 @@ class TestDriver:
         value: Any,
         key: Any = None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
     ) -> ConsumerRecord:
         """Write one record, and let nobody process it yet: `settle()` does."""
@@ -269,8 +270,8 @@ class TestDriver:
             partition = 0 if raw_key is None else partition_for(raw_key, count)
         if not 0 <= partition < count:
             raise ConfigError(f"{name} has {count} partitions here, so there is no partition {partition}")
-        stamp = int((self.clock.time() if timestamp is None else timestamp) * 1000)
-        pairs = tuple(header_list(headers) or ())
+        stamp = milliseconds(self.clock.time() if timestamp is None else timestamp, name)
+        pairs = tuple(header_list(headers, name) or ())
         offset = self.broker.append(name, raw_value, raw_key, partition, stamp, pairs)
         return ConsumerRecord(name, partition, offset, stamp, raw_key, raw_value, pairs)
 
@@ -432,7 +433,3 @@ class TestDriver:
         """All records that agents have failed on, oldest first."""
         name = self._test_conf.dead_letter_topic.format(id=self.app.id)
         return [dead_letter(record) for record in self.broker.records(name)] if name in self.broker.topics else []
-
-
-def _epoch(moment: float | dt.datetime | None) -> float | None:
-    return moment.timestamp() if isinstance(moment, dt.datetime) else moment

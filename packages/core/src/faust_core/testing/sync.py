@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from faust_core.agents import Agent
 from faust_core.engine.channels import Channel
 from faust_core.errors import ConfigError
+from faust_core.headers import HeadersArg
 from faust_core.tables import Table
 from faust_core.testing.outputs import DeadLetter, Output
-from faust_core.topics import HeadersArg, Topic
+from faust_core.topics import Topic
 
 if TYPE_CHECKING:
     from faust_core.testing.driver import TestDriver
