@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import uuid
@@ -125,8 +126,7 @@ class Agent(Generic[T]):
         self._on_error = on_error
         self._supervisor_policy = supervisor_policy(supervisor_strategy, f"agent {name}")
         self._sinks: list[Sink] = list(sink)
-        target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-        self.yields = inspect.isasyncgenfunction(inspect.unwrap(getattr(target, "func", target)))
+        self.yields = _is_generator(function)
         if self._sinks and not self.yields:
             raise ConfigError(f"agent {name} has sinks but yields nothing that could go there")
 
@@ -444,6 +444,14 @@ def current_agent() -> Agent[Any] | None:
     run = current_run.get()
     agent = None if run is None else getattr(run.who, "agent", None)
     return agent if isinstance(agent, Agent) else None
+
+
+def _is_generator(function: Any) -> bool:
+    """Whether it yields: a function, a partial one, or an object that is called like one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    return inspect.isasyncgenfunction(inspect.unwrap(called))
 
 
 async def await_promise(promise: ReplyPromise) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -154,6 +154,11 @@ class App(Declares):
         """Connect for sending and asking, without processing anything; `stop()` ends it."""
         await self._connect()
 
+    async def maybe_start_client(self) -> None:
+        """Likewise, unless the application runs."""
+        if self._worker is None:
+            await self._connect()
+
     # -- running
 
     def make_transport(self) -> Transport:
@@ -300,8 +305,8 @@ class App(Declares):
         """The running worker; None while the application is not started."""
         return self._worker
 
-    async def commit(self) -> None:
-        """Take a checkpoint now."""
+    async def commit(self, topics: Iterable[str] | None = None) -> None:  # noqa: ARG002  for existing applications
+        """Take a checkpoint now: of everything, whatever the topics are."""
         if self._worker is not None:
             await self._worker.commit(None)
 
