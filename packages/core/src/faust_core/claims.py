@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from faust_core.protocols.transport import Producer
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
 
 __all__ = ["Attached", "Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
@@ -20,7 +21,7 @@ class Attached(NamedTuple):
 
     claim: Claim
     offset: int
-    send: Callable[[], None]
+    send: Callable[[Producer], None]
 
 
 class TaskView(Protocol):
@@ -167,8 +168,8 @@ class Claim:
     def headers(self) -> Headers:
         return self.batch.headers(self.index)
 
-    def attach(self, offset: int, send: Callable[[], None]) -> bool:
-        """Have `send` called when the offset of an item is committed; False where none ever is."""
+    def attach(self, offset: int, send: Callable[[Producer], None]) -> bool:
+        """Have `send` called, with the producer, when the offset of an item is committed; False where none ever is."""
         if self.task.attached is None or self.task.closed:
             return False
         self.task.attached.append(Attached(self, offset, send))

@@ -23,7 +23,7 @@ from faust_core.errors import (
     ValueDecodeError,
 )
 from faust_core.headers import HeadersArg, header_list, milliseconds
-from faust_core.protocols.transport import Producer, TopicSpec
+from faust_core.protocols.transport import Producer, Refusing, TopicSpec
 from faust_core.registry import codec as find_codec
 from faust_core.sent import SentCallback, SentRecord
 
@@ -386,14 +386,16 @@ class Topic(Generic[K, V]):
         sent = SentRecord(producer, name, partition, (claim, offset))
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
         pairs = header_list(headers, name)
-        on_delivery = sent.delivered
+        # At the checkpoint no event could be blamed any more.
         size = len(value or b"") + len(key or b"") + sum(len(n) + len(v or b"") for n, v in pairs or ())
         limit = self.app.conf.producer_max_request_size
         if size > limit:
-            # Later, at the checkpoint, no event could be blamed.
             raise RecordTooLarge(f"a record of {size} bytes for {name} is over the limit of {limit}")
+        if isinstance(producer, Refusing):
+            producer.refuse(name, value, key, partition, pairs)
+        report = sent.delivered
         if not claim.attach(
-            offset, lambda: producer.send(name, value, key, partition, timestamp_ms, pairs, on_delivery)
+            offset, lambda producer: producer.send(name, value, key, partition, timestamp_ms, pairs, report)
         ):
             return None
         sent.expect(callback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import functools
 import re
@@ -323,6 +324,48 @@ async def test_a_record_that_the_broker_refuses_fails_its_event_by_the_agents_po
     assert [letter.value for letter in letters] == ([] if policy == "skip" else [b"2"])
     if letters:
         assert re.search(message, dict(letters[0].headers)["Faust-Error-Message"].decode())
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("how", ["attach", "setting"])
+async def test_an_attached_record_that_the_broker_refuses_fails_its_event(lab, eventually, guarantee, how):
+    app = lab.app(processing_guarantee=guarantee, stream_publish_on_commit=how == "setting")
+    lab.broker.create_topic("out", 1, {"max.message.bytes": "1000"})
+
+    @app.agent("in", name="a")
+    async def agent(stream):
+        async for event in stream.events():
+            value = "x" * event.value
+            if how == "attach":
+                event.attach("out", value=value)
+            else:
+                await app.send("out", value=value)
+
+    lab.put("in", 1, 2000, 2)
+    async with app:
+        await eventually(lambda: lab.committed("in") == 3)
+        await eventually(lambda: lab.values("app-dead-letter") == [2000])
+    assert set(lab.values("out")) == {"x", "xx"}
+    if guarantee == "exactly_once":
+        assert len(lab.values("out")) == 2
+
+
+async def test_a_limit_that_was_raised_meanwhile_is_noticed(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.checked_sends.FRESH_S", 0.05)
+    app = lab.app(on_error="retry", error_retries=50)
+
+    @app.agent("in")
+    async def agent(stream):
+        async for value in stream:
+            await app.send("later", value=value)
+
+    lab.put("in", 1, 2)
+    async with app:
+        await asyncio.sleep(0.2)
+        lab.broker.create_topic("later", 1)
+        await eventually(lambda: set(lab.values("later")) == {1, 2})
+        await eventually(lambda: lab.committed("in") == 2)
+    assert lab.records("app-dead-letter") == []
 
 
 async def test_a_copy_of_group_by_that_the_broker_refuses_fails_its_event(lab, eventually):

@@ -148,6 +148,26 @@ async def test_noack_take_gives_events_that_are_acknowledged_one_by_one(lab, eve
         await eventually(lambda: lab.committed("in") == 4)
 
 
+async def test_a_partition_with_too_many_unacknowledged_events_is_read_no_further(lab, eventually):
+    app = lab.app()
+    events = []
+
+    @app.agent(app.topic("in", maxsize=5))
+    async def agent(stream):
+        async for event in stream.noack().events():
+            events.append(event)
+
+    lab.put("in", *range(60))
+    async with app:
+        await eventually(lambda: len(events) >= 50)
+        lab.put("in", *range(60, 5000))
+        await asyncio.sleep(0.3)
+        assert len(events) < 5000
+        for event in events:
+            event.ack()
+        await eventually(lambda: len(events) == 5000)
+
+
 # -- batches
 
 

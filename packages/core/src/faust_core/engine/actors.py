@@ -16,7 +16,7 @@ from faust_core.engine.dead_letters import DeadLetterFailed, DeadLetters, Undeco
 from faust_core.engine.replies import Replies, reply_error
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.watchdog import stack_of
-from faust_core.errors import ConfigError, NotOwned, PartitionsMismatch
+from faust_core.errors import ConfigError, NotOwned, PartitionsMismatch, StoreError
 from faust_core.stream import FromSource, Stream, StreamRuntime
 from faust_core.supervision import POLICIES
 
@@ -114,16 +114,21 @@ class ActorRunner:
         policy: Policy,
         emit: Callable[[Agent[Any], Any], Awaitable[None]],
         claims_of: Callable[[asyncio.Task[Any] | None], list[Claim]],
+        store_failed: Callable[[StoreError], None],
         *,
         name: str,
         index: int | None = None,
     ) -> None:
+        """Args:
+        store_failed: has this actor cancelled, and its event repeated.
+        """
         self.agent = agent
         self.subscription = subscription
         self._runtime = runtime
         self._policy = policy
         self._emit = emit
         self._claims_of = claims_of
+        self._store_failed = store_failed
         self.name = name
         self._index = index
         self._replies = Replies(agent, claims_of)
@@ -221,6 +226,7 @@ class ActorRunner:
     async def _event_failed(self, claims: list[Claim], error: Exception) -> None:
         if isinstance(error, PartitionsMismatch):
             raise error  # no event could do better
+        await self._wait_for_store(error)
         current = current_claim.get()
         claims.sort(key=lambda item: item is not current)
         for item in claims:
@@ -236,9 +242,19 @@ class ActorRunner:
 
     async def settle(self, claims: list[Claim], error: Exception, who: str) -> None:
         """Carry the agent's policy out, as `Policy.settle`; its `on_error` function and whoever asked are told."""
+        await self._wait_for_store(error)
         verdict = await self._tell(error)
         self._failures_outside = 0
         await self._policy.settle(claims, error, who, self._reply_error, verdict=verdict)
+
+    async def _wait_for_store(self, error: Exception) -> None:
+        """Where a store failed, wait to be cancelled: it is not the event's fault.
+
+        It stays in hand, so that no checkpoint takes the half that was done of it.
+        """
+        if isinstance(error, StoreError):
+            self._store_failed(error)
+            await asyncio.Event().wait()
 
     async def _tell(self, error: Exception) -> str | None:
         """Tell the agent's `on_error`; returns the policy that it says."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from faust_core.errors import BufferFull, RecordTooLarge, RetriableTransportError, TopicMissing
-from faust_core.protocols.transport import Admin, OnDelivery, Producer
+from faust_core.protocols.transport import Admin, OnDelivery, Producer, Refusing
 from faust_core.records import Headers
 
 __all__ = ["CheckedProducer"]
@@ -35,6 +35,11 @@ class _Limits:
     max_bytes: int | None
     known_at: float
 
+    @property
+    def old(self) -> bool:
+        """Whether it may have changed since."""
+        return asyncio.get_running_loop().time() - self.known_at > FRESH_S
+
 
 class CheckedProducer:
     """A `Producer` that knows the topics' limits and raises where the broker would refuse.
@@ -42,10 +47,13 @@ class CheckedProducer:
     For the first record of a topic it asks the broker, in `drain`: `send` raises `BufferFull` before.
     """
 
-    def __init__(self, inner: Producer, admin: Admin) -> None:
+    def __init__(self, inner: Producer, admin: Admin, knowing: CheckedProducer | None = None) -> None:
+        """Args:
+        knowing: shares what it has learnt.
+        """
         self._inner = inner
         self._admin = admin
-        self._limits: dict[str, _Limits] = {}
+        self.limits: dict[str, _Limits] = {} if knowing is None else knowing.limits
         self._asked: set[str] = set()
         self._asking = asyncio.Lock()
 
@@ -59,15 +67,24 @@ class CheckedProducer:
         headers: Headers | None = None,
         on_delivery: OnDelivery | None = None,
     ) -> None:
-        limits = self._limits.get(topic)
-        if limits is None:
-            self._ask(topic)
-        refusal = self._refusal(topic, limits, value, key, partition, headers)
+        limits = self.limits.get(topic)
+        refusal = None if limits is None else self._refusal(topic, limits, value, key, partition, headers)
+        if limits is None or (refusal is not None and limits.old):
+            self._asked.add(topic)
+            raise BufferFull(f"the limits of topic {topic} are not known yet: await drain() and send again")
         if refusal is not None:
-            if asyncio.get_running_loop().time() - limits.known_at > FRESH_S:
-                self._ask(topic)
             raise refusal
         self._inner.send(topic, value, key, partition, timestamp_ms, headers, on_delivery)
+
+    def refuse(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers | None, /
+    ) -> None:
+        limits = self.limits.get(topic)
+        if limits is None or limits.old:
+            return
+        refusal = self._refusal(topic, limits, value, key, partition, headers)
+        if refusal is not None:
+            raise refusal
 
     async def drain(self) -> None:
         if not self._asked:
@@ -77,7 +94,7 @@ class CheckedProducer:
             while self._asked:
                 topic = next(iter(self._asked))
                 try:
-                    self._limits[topic] = await self._look_up(topic)
+                    self.limits[topic] = await self._look_up(topic)
                 finally:
                     self._asked.discard(topic)
 
@@ -88,11 +105,6 @@ class CheckedProducer:
         await self._inner.aclose()
 
     # -- inside
-
-    def _ask(self, topic: str) -> NoReturn:
-        self._limits.pop(topic, None)
-        self._asked.add(topic)
-        raise BufferFull(f"the limits of topic {topic} are not known yet: await drain() and send again")
 
     async def _look_up(self, topic: str) -> _Limits:
         while True:
@@ -134,3 +146,4 @@ class CheckedProducer:
 
 if TYPE_CHECKING:
     _: type[Producer] = CheckedProducer
+    __: type[Refusing] = CheckedProducer

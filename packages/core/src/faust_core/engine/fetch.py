@@ -24,6 +24,8 @@ AnySubscription = Subscription | IsolatedSubscription
 
 MAX_POLL_RECORDS = 4_000
 STUCK_S = 0.05
+#: Of a `noack` stream so many times as many events may wait to be acknowledged as records may be queued.
+UNACKED_SHARE = 10
 POLL_S = 0.5
 
 
@@ -147,7 +149,10 @@ class Fetcher:
         return offsets
 
     def on_drained(self, tp: TopicPartition) -> None:
-        """An actor has taken the last record of a partition's queue."""
+        """An actor has taken the last record of a partition's queue, or acknowledged many."""
+        if self._is_full(tp):
+            self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+            return
         self._full_since.pop(tp, None)
         if tp in self._paused:
             self._paused.discard(tp)
@@ -202,7 +207,8 @@ class Fetcher:
 
     def _is_full(self, tp: TopicPartition) -> bool:
         return any(
-            queue.queued >= (subscription.topic.maxsize or self._max_queued)
+            queue.queued >= (limit := subscription.topic.maxsize or self._max_queued)
+            or len(queue.unacked) >= limit * UNACKED_SHARE
             for subscription in self._subscribers.get(tp.topic, ())
             if (queue := subscription.queue(tp)) is not None
         )

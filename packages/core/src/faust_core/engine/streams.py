@@ -23,7 +23,7 @@ from faust_core.engine.replies import Requests
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
-from faust_core.errors import KeyDecodeError, ValueDecodeError
+from faust_core.errors import KeyDecodeError, StoreError, ValueDecodeError
 from faust_core.events import Message
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
@@ -52,10 +52,12 @@ class Streams:
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         on_idle: Callable[[], None],
         on_new_topic: Callable[[Subscription], None],
+        store_failed: Callable[[StoreError], None],
     ) -> None:
         """Args:
         on_idle: an item in flight was given back.
         on_new_topic: a stream was opened.
+        store_failed: an agent could not read a table.
         """
         self._app = app
         self._conf = app.conf
@@ -66,6 +68,7 @@ class Streams:
         self._spawn = spawn
         self._on_idle = on_idle
         self._on_new_topic = on_new_topic
+        self._store_failed = store_failed
         self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
         self._pumps: dict[str, Subscription] = {}
         #: what agents over channels read
@@ -84,18 +87,30 @@ class Streams:
             subscription = self._subscription_of(agent)
             policy = self._policy(agent.policy)
             for index in range(agent.concurrency):
-                alone = agent.concurrency == 1
-                runner = ActorRunner(
-                    agent,
-                    subscription,
-                    self,
-                    policy,
-                    self._emit,
-                    self._claims_of,
-                    name=agent.name if alone else f"{agent.name}[{index}]",
-                    index=None if alone else index,
+                self._start_actor(
+                    self._runner(agent, subscription, policy, index=None if agent.concurrency == 1 else index)
                 )
-                self._start_actor(runner)
+
+    def _runner(
+        self,
+        agent: Agent[Any],
+        subscription: Subscription,
+        policy: Policy,
+        *,
+        index: int | None = None,
+        name: str | None = None,
+    ) -> ActorRunner:
+        return ActorRunner(
+            agent,
+            subscription,
+            self,
+            policy,
+            self._emit,
+            self._claims_of,
+            self._store_failed,
+            name=name or (agent.name if index is None else f"{agent.name}[{index}]"),
+            index=index,
+        )
 
     def _subscription_of(self, agent: Agent[Any]) -> Subscription:
         channel: Any = agent.topic
@@ -112,7 +127,7 @@ class Streams:
         def open_partition(tp: TopicPartition) -> Subscription:
             part = self._make_subscription(_read_by(agent), agent.name, actors=1)
             name = f"{agent.name}[{tp}]"
-            runner = runners[part] = ActorRunner(agent, part, self, policy, self._emit, self._claims_of, name=name)
+            runner = runners[part] = self._runner(agent, part, policy, name=name)
             self._start_actor(runner)
             return part
 

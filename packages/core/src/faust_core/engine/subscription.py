@@ -21,6 +21,8 @@ __all__ = ["PartitionQueue", "Subscription"]
 #: milliseconds, long enough that the switch (some 10 µs) does not show.
 TURN_S = 0.004
 MAX_CLAIM = 2_000
+#: A partition that is read no further because of unacknowledged events is looked at again after so many.
+ACKED_STEP = 16
 
 
 class PartitionQueue:
@@ -249,7 +251,10 @@ class Subscription:
     def ack(self, claim: Claim, offset: int, /) -> bool:
         if not self.is_open(claim, offset):
             return False
-        del self._queues[claim.tp].unacked[offset]
+        queue = self._queues[claim.tp]
+        del queue.unacked[offset]
+        if not queue.pending and len(queue.unacked) % ACKED_STEP == 0:
+            self._on_drained(queue.tp)
         if claim.task.halted:
             self._on_idle()
         return True

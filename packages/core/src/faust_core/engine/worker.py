@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
@@ -17,6 +18,7 @@ from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
+from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
 from faust_core.engine.read_ahead import ReadAhead
@@ -34,6 +36,9 @@ from faust_core.errors import (
     FencedError,
     RecordTooLarge,
     RetriableTransportError,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
     TopicMissing,
     TransactionAborted,
     TransportError,
@@ -53,8 +58,10 @@ TICK_S = 0.05
 PATTERN_S = 2.0
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
-#: Transactions that fail one after the other because of a refused record, before the worker stops.
+#: Checkpoints that fail one after the other because of a refused record, before the worker stops.
 MAX_REFUSALS = 4
+#: The same when a store fails again and again.
+MAX_STORE_DELAY_S = 10.0
 
 
 class Worker:
@@ -101,8 +108,13 @@ class Worker:
         self._resetting = asyncio.Lock()
         self._over = False
         self._sends_checked = False
+        #: checkpoints that failed one after the other because of a refused record
+        self._refusals = 0
         #: transactions that were aborted one after the other
         self._aborts = 0
+        #: the same of stores that failed
+        self._store_failures = 0
+        self._recovering = False
         self._identity = Identity.of(self.conf)
         self._build()
 
@@ -134,6 +146,7 @@ class Worker:
             lambda: self.rebalancer.tasks,
             self.restorer,
         )
+        self.local_state = LocalState(Path(conf.tabledir), self._backends, self._declarations.tables.values())
         self.global_tables = GlobalTables(self._declarations.tables, self.stores, self.restorer, self._in_thread)
         self.membership = transport.membership(conf.id, self.member.protocol)
         self.outgoing: Outgoing
@@ -190,6 +203,7 @@ class Worker:
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
             on_new_topic=self._topics_changed,
+            store_failed=self.store_failed,
         )
 
     # -- life
@@ -304,6 +318,7 @@ class Worker:
         self._opened = True
         await self._resolve_patterns()
         await self.topics.prepare(self.fetcher.subscriptions())
+        await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()
         self.spawn(self.fetcher.run(), "faust fetch")
@@ -316,12 +331,18 @@ class Worker:
             await self.rebalancer.ready.wait()
         else:
             self.rebalancer.stable.set()
+        self.stores.patient = True
         self._joined.set()
         self.spawn(self._watch_patterns(), "faust topics")
         for job in self._declarations.jobs:
             self.start_job(job)
         log.info("worker ready")
         self._started.set()
+
+    async def _check_local_state(self) -> None:
+        if changelogs := self.local_state.changelogs:
+            ids = await self.admin.topic_ids(changelogs)
+            await self._in_thread(lambda: self.local_state.check(ids))
 
     async def _until_stopping(self, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run a coroutine; cancel it, and return False, where the worker is to stop before it is done."""
@@ -349,7 +370,7 @@ class Worker:
                     # What agents have put into channels lasts no longer than this process.
                     await self.streams.channels_empty()
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange) as exc:
+        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
@@ -484,15 +505,11 @@ class Worker:
             async with self._resetting:
                 await self.checkpointer.run(tasks)
         except (RecordTooLarge, TopicMissing) as exc:
-            if self._sends_checked:
-                raise  # no event has sent that record
-            self._check_sends(exc)
+            self._refused(exc)
             await self._rewind()
         except (TransactionAborted, StuckError) as exc:
             if isinstance(exc, TransactionAborted) and exc.refused:
-                if self._aborts >= MAX_REFUSALS:
-                    raise
-                self._check_sends(exc)
+                self._refused(exc)
             delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
             log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
@@ -502,21 +519,52 @@ class Worker:
             # Then the event itself fails, and its agent's policy decides.
             exc.table.be_strict()
             await self._rewind()
+        except (StoreLocked, StoreCorrupt) as exc:
+            self.store_failed(exc)
         except FencedError as exc:
             await self._fenced(exc)
         else:
-            self._aborts = 0
+            self._aborts = self._refusals = self._store_failures = 0
 
-    def _check_sends(self, error: TransportError) -> None:
-        """The broker refused a record: from now on that is found out where it is sent, so that its event fails."""
+    def _refused(self, error: TransportError) -> None:
+        """The broker refused a record: from now on that is found out where it is sent, so that its event fails.
+
+        Raises:
+            TransportError: `error`, where that does not help: no event has sent the record.
+        """
+        self._refusals += 1
+        if self._refusals > MAX_REFUSALS:
+            raise error
         if self._sends_checked:
             return
         self._sends_checked = True
         log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
-        self.app.active_producer = CheckedProducer(self.producer, self.admin)
-        producer = CheckedProducer(self.outgoing.producer, self.admin)
-        self.dead_letters.send_by(producer)
-        self.streams.send_by(producer)
+        self.app.active_producer = checked = CheckedProducer(self.producer, self.admin)
+        producer = CheckedProducer(self.outgoing.producer, self.admin, checked)
+        for sender in (self.dead_letters, self.streams, self.checkpointer):
+            sender.send_by(producer)
+
+    def store_failed(self, error: StoreError) -> None:
+        """Go back to the last commit, and try again; where it is lost, take the partitions anew."""
+        self.checkpointer.abandon(f"a store failed: {error}")
+        if self._recovering or self._stopping.is_set():
+            return
+        self._recovering = True
+        self.spawn(self._recover(error), "faust recover")
+
+    async def _recover(self, error: StoreError) -> None:
+        delay = min(0.5 * 2 ** min(self._store_failures, 10), MAX_STORE_DELAY_S)
+        self._store_failures += 1
+        if isinstance(error, StoreLocked | StoreCorrupt):
+            log.error("a store is lost, its partitions are given up and taken anew: %s", error)
+            await self.rebalancer.drop_all()
+            await self._rewind(delay)
+            self.membership.rejoin()
+        else:
+            log.error("a store cannot be read, what follows the last commit is repeated in %.1f s: %s", delay, error)
+            async with self._committing:
+                await self._rewind(delay)
+        self._recovering = False
 
     async def _fenced(self, error: FencedError) -> None:
         if self.rebalancer.rebalancing or not self.conf.exactly_once:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from faust_core.records import Headers, RecordBatch, RecordMetadata, TopicPartition
 
@@ -26,6 +26,7 @@ __all__ = [
     "OnDelivery",
     "Producer",
     "RebalanceListener",
+    "Refusing",
     "TopicSpec",
     "TransactionalProducer",
     "Transport",
@@ -279,6 +280,21 @@ class TransactionalProducer(Producer, Protocol):
         ...
 
 
+@runtime_checkable
+class Refusing(Protocol):
+    """A `Producer` that can tell beforehand that a record would be refused."""
+
+    def refuse(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers | None, /
+    ) -> None:
+        """Raise where it is known already that the broker would refuse this record.
+
+        Raises:
+            RecordTooLarge, TopicMissing: it would.
+        """
+        ...
+
+
 class Admin(Protocol):
     """Questions about, and changes to, topics and groups."""
 
@@ -300,6 +316,13 @@ class Admin(Protocol):
 
     async def topic_config(self, topic: str, /) -> Mapping[str, str]:
         """Return the broker's settings of a topic."""
+        ...
+
+    async def topic_ids(self, topics: Collection[str], /) -> Mapping[str, str]:
+        """Return the broker's ids of those of `topics` that exist and have one.
+
+        A topic that is deleted and made anew has another id.
+        """
         ...
 
     async def start_offsets(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int]:
