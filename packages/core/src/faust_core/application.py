@@ -11,6 +11,7 @@ from faust_core.protocols.transport import Producer, TopicSpec
 
 if TYPE_CHECKING:
     from faust_core.asking import ReplyPromise
+    from faust_core.headers import HeadersArg
     from faust_core.settings import Settings
     from faust_core.supervision import ActorInfo
 
@@ -30,6 +31,22 @@ class Asks(Protocol):
 
         Raises:
             ConfigError: the application is not connected.
+        """
+        ...
+
+    async def send_now(
+        self,
+        topic: Any,
+        value: Any,
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: Any = None,
+        headers: HeadersArg = None,
+    ) -> None:
+        """Send a record outside of every transaction.
+
+        Raises:
+            TransportError: it was not written.
         """
         ...
 

@@ -275,22 +275,28 @@ async def test_actors_can_be_looked_at(lab, eventually):
 
 
 async def test_a_cancelled_agent_reads_no_further(lab, eventually):
-    app = lab.app()
+    app = lab.app(stream_buffer_maxsize=1)
     seen = []
+    go = asyncio.Event()
 
-    @app.agent("in")
+    @app.agent("in", concurrency=2)
     async def agent(stream):
         async for value in stream:
+            if value == "slow":
+                await go.wait()
             seen.append(value)
 
-    lab.put("in", 1)
+    lab.put("in", 1, "slow")
     async with app:
-        await eventually(lambda: seen == [1])
+        await eventually(lambda: [a.state for a in agent.actors].count("working") == 1 and seen == [1])
         agent.cancel()
-        await eventually(lambda: [a.state for a in agent.actors] == ["stopped"])
+        await eventually(lambda: sorted(a.state for a in agent.actors) == ["stopped", "working"])
+        go.set()
+        await eventually(lambda: [a.state for a in agent.actors] == ["stopped", "stopped"])
         lab.put("in", 2)
         await app.commit()
-    assert seen == [1]
+        assert lab.committed("in") == 2
+    assert seen == [1, "slow"]
 
 
 # -- supervision

@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from faust_core.agents import CORRELATION_ID, REPLY_TO, REQUEST, Agent
+from faust_core.agents import Agent
+from faust_core.asked import CORRELATION_ID, REPLY_TO, REQUEST
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
 from faust_core.registry import codec as find_codec
@@ -150,4 +151,10 @@ async def _reply(agent: Agent[Any], asker: _Asker | None, value: Any, error: Exc
     extra = [(CORRELATION_ID, asker.correlation_id.encode())]
     if error is not None:
         extra.append((ERROR, f"{type(error).__name__}: {error}".encode(errors="replace")))
-    await agent.app.topic(asker.reply_to).send_bytes(key=asker.correlation_id.encode(), value=body, headers=extra)
+    app, key_data = agent.app, asker.correlation_id.encode()
+    topic: Topic[Any, Any] = Topic(app, asker.reply_to)
+    if app.conf.exactly_once and asker.reply_to == app.rpc.topic:
+        # An agent of this very worker may wait for it, and this worker's transaction for that agent.
+        await app.rpc.send_now(topic, body, key_data, headers=extra)
+    else:
+        await topic.send_bytes(key=key_data, value=body, headers=extra)

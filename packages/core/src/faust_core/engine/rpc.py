@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from faust_core.asking import ReplyPromise
 from faust_core.codecs import decoder_of
 from faust_core.engine.replies import ERROR
-from faust_core.errors import FaustError, RetriableTransportError
-from faust_core.protocols.transport import Consumer, TopicSpec, Transport
-from faust_core.records import RecordBatch, TopicPartition
+from faust_core.errors import BufferFull, FaustError, RetriableTransportError
+from faust_core.headers import HeadersArg, header_list, milliseconds
+from faust_core.protocols.transport import Consumer, Producer, TopicSpec, Transport
+from faust_core.records import RecordBatch, RecordMetadata, TopicPartition
 from faust_core.registry import codec as find_codec
+from faust_core.topics import Topic
 
 __all__ = ["AgentError", "Rpc"]
 
@@ -47,6 +51,7 @@ class Rpc:
         self._pending: dict[str, ReplyPromise] = {}
         self._consumer: Consumer | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._producer: Producer | None = None
         self._starting = asyncio.Lock()
 
     def expect(self, promise: ReplyPromise, /) -> None:
@@ -130,8 +135,47 @@ class Rpc:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
         await self._close_consumer()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.aclose()
         for promise in list(self._pending.values()):
             promise.cancel()
+
+    async def send_now(
+        self,
+        topic: Topic[Any, Any],
+        value: Any,
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: float | dt.datetime | None = None,
+        headers: HeadersArg = None,
+    ) -> None:
+        """Send a record outside of every transaction.
+
+        Raises:
+            EncodeError: it cannot be written by the topic's codecs.
+            TransportError: it was not written.
+        """
+        if self._producer is None:
+            self._producer = self._transport().producer()
+        producer, name = self._producer, topic.name
+        data, key_data = topic.encode_value(value), topic.encode_key(key)
+        timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
+        pairs = header_list(headers, name)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def tell(_metadata: RecordMetadata | None, error: Exception | None) -> None:
+            if not written.done():
+                written.set_result(None) if error is None else written.set_exception(error)
+
+        while True:
+            try:
+                producer.send(name, data, key_data, partition, timestamp_ms, pairs, tell)
+            except BufferFull:
+                await producer.drain()
+            else:
+                break
+        await written
 
     async def _close_consumer(self) -> None:
         consumer, self._consumer = self._consumer, None

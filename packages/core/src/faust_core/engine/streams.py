@@ -192,11 +192,11 @@ class Streams:
         ]
 
     def cancel_actors(self, agent: Agent[Any]) -> None:
-        """Have an agent's actors read no further."""
-        for runner, task in self._actors.items():
-            if isinstance(runner, ActorRunner) and runner.agent is agent:
+        """Have an agent's actors finish what they have in hand, and read no further."""
+        for runner in self._actors:
+            if isinstance(runner, ActorRunner) and runner.agent is agent and not runner.cancelled:
                 runner.cancelled = True
-                task.cancel()
+                runner.subscription.throw(asyncio.CancelledError())
 
     async def channels_empty(self) -> None:
         """Return when agents have dealt with all that was put into their channels."""

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from faust_core._context import current_claim
-from faust_core.agents import CORRELATION_ID, REPLY_TO
 from faust_core.app import App
+from faust_core.asked import CORRELATION_ID, REPLY_TO
 from faust_core.errors import ConfigError
 from faust_core.events import Event
 from faust_core.headers import HeadersArg
