@@ -13,7 +13,6 @@ from faust_core.errors import ConfigError
 from faust_core.headers import HeadersArg
 
 if TYPE_CHECKING:
-    from faust_core.agents import Agent
     from faust_core.application import AppProtocol
     from faust_core.sent import SentRecord
     from faust_core.topics import Topic
@@ -49,7 +48,7 @@ class Asked:
         value_serializer: str | None = None,
         callback: Callable[[Any], Any] | None = None,
         force: bool = False,
-        reply_to: Agent[Any] | Topic[Any, Any] | str | None = None,
+        reply_to: Asked | Topic[Any, Any] | str | None = None,
         correlation_id: str | None = None,
     ) -> SentRecord:
         """Send a value to the agent's topic; where it yields, `reply_to` gets the results.
@@ -133,7 +132,7 @@ class Asked:
         partition: int | None = None,
         timestamp: float | None = None,
         headers: HeadersArg = None,
-        reply_to: Agent[Any] | Topic[Any, Any] | str | None = None,
+        reply_to: Asked | Topic[Any, Any] | str | None = None,
         correlation_id: str | None = None,
         force: bool = True,
         timeout: float = ASK_TIMEOUT_S,

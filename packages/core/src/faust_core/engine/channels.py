@@ -14,14 +14,11 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from faust_core.claims import Claim, ClaimSource
-from faust_core.codecs import encoder_of
-from faust_core.engine.subscription import Subscription
+from faust_core.engine.channel_readers import ChannelItem, ChannelReader, NoTask
 from faust_core.errors import ConfigError
 from faust_core.events import Event, Message
 from faust_core.headers import HeadersArg, header_list, milliseconds
-from faust_core.local import LocalTask
-from faust_core.records import ConsumerRecord, Headers, RecordMetadata, TopicPartition
-from faust_core.registry import codec as find_codec
+from faust_core.records import ConsumerRecord, RecordMetadata, TopicPartition
 from faust_core.stream import Stream, StreamRuntime
 from faust_core.topics import Topic
 
@@ -34,93 +31,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _numbers = itertools.count(1)
-
-
-class _Item:
-    """One value in the shape of a batch of records."""
-
-    __slots__ = ("_headers", "keys", "next_offset", "offsets", "timestamps_ms", "tp", "values")
-
-    def __init__(
-        self, tp: TopicPartition, offset: int, key: Any, value: Any, timestamp_ms: int, headers: Headers
-    ) -> None:
-        self.tp = tp
-        self.offsets = (offset,)
-        self.next_offset = offset + 1
-        self.keys = (key,)
-        self.values = (value,)
-        self.timestamps_ms = (timestamp_ms,)
-        self._headers = headers
-
-    def headers(self, _index: int, /) -> Headers:
-        return self._headers
-
-    def record(self, _index: int, /) -> ConsumerRecord:
-        """Return it as bytes: for those who write it down, such as the dead-letter topic."""
-        key, value = as_bytes(self.keys[0]), as_bytes(self.values[0])
-        return ConsumerRecord(*self.tp, self.offsets[0], self.timestamps_ms[0], key, value, self._headers)
-
-    def __len__(self) -> int:
-        return 1
-
-
-class _NoTask(LocalTask):
-    """What the values of a channel belong to: no partition, and so no table."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.attached = None
-        self._name = name
-
-    def describe_missing_table(self, name: str) -> str:
-        return (
-            f"table {name!r} cannot be changed by what reads {self._name}: the values of a channel have no partition. "
-            "Send them to a topic's agent instead, or group_by first"
-        )
-
-
-class ChannelReader(Subscription):
-    """What one stream, shared by its actors, has yet to read of a channel."""
-
-    def __init__(self, channel: Channel[Any, Any], owner: str, *, actors: int) -> None:
-        super().__init__(
-            cast("Any", channel),
-            owner,
-            actors=actors,
-            on_drained=lambda _tp: None,
-            on_idle=lambda: None,
-            on_undecodable=_raise,
-        )
-        self._channel = channel
-        self._tp = channel.tp
-        self.add(channel.tp, cast("Any", _NoTask(str(channel))), 0)
-
-    @property
-    def waiting(self) -> int:
-        """How many values have not been handed out."""
-        return self._queues[self._tp].queued
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits and nothing is being worked on."""
-        return self.closed or not (self.waiting or any(c.actor not in self.waiters for c in self.claims()))
-
-    def take_over(self, other: ChannelReader) -> None:
-        """Take what the other one has not handed out."""
-        theirs = other._queues[self._tp]
-        batches = [batch for batch, _, _ in theirs.redo] + list(theirs.batches)
-        theirs.clear(theirs.position)
-        for batch in batches:
-            self.deliver(self._tp, batch)
-
-    async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
-        claim = await super().claim(previous, deadline_s=deadline_s)
-        self._channel.has_room()
-        return claim
-
-    def close(self) -> None:
-        super().close()
-        self._channel.has_room()
 
 
 class _WhenNeeded:
@@ -271,7 +181,7 @@ class Channel(Generic[K, V]):
             self._room.append(waiter)
             await waiter
         timestamp_ms = milliseconds(self.app.clock.time() if timestamp is None else timestamp, str(self))
-        item = _Item(self.tp, next(self._offset), key, value, timestamp_ms, header_list(headers, str(self)) or ())
+        item = ChannelItem(self.tp, next(self._offset), key, value, timestamp_ms, header_list(headers, str(self)) or ())
         for reader in self._targets():
             reader.deliver(self.tp, cast("Any", item))
         metadata = RecordMetadata(self._name, partition or 0, item.offsets[0], timestamp_ms)
@@ -292,11 +202,13 @@ class Channel(Generic[K, V]):
         record = ConsumerRecord(
             self._name, 0, message.offset, message.timestamp_ms, message.key, message.value, message.headers
         )
-        batch: Any = _Item(self.tp, message.offset, message.key, message.value, message.timestamp_ms, message.headers)
-        claim = Claim(batch, 0, 1, _NoTask(self._name), topic, self._unread)
+        batch: Any = ChannelItem(
+            self.tp, message.offset, message.key, message.value, message.timestamp_ms, message.headers
+        )
+        claim = Claim(batch, 0, 1, NoTask(self._name), topic, self._unread)
         await self.send(
-            key=topic.decode_key(record.key, claim),
-            value=topic.decode_value(record.value, claim),
+            key=topic.decode_key(message.key, claim),
+            value=topic.decode_value(message.value, claim),
             headers=list(message.headers),
             timestamp=message.timestamp,
         )
@@ -419,18 +331,3 @@ class Channel(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"<Channel: {self._name}>"
-
-
-def as_bytes(value: Any) -> bytes | None:
-    """Return a value as text in bytes: its JSON, or what `repr` says where there is none."""
-    if value is None or isinstance(value, bytes):
-        return value
-    encode, errors = encoder_of(find_codec("json"))
-    try:
-        return encode(value)
-    except errors:
-        return repr(value).encode(errors="replace")
-
-
-async def _raise(_claim: Claim, error: Exception) -> None:
-    raise error

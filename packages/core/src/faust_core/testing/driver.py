@@ -7,7 +7,7 @@ import datetime as dt
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from faust_core.agents import Agent
 from faust_core.app import App
@@ -15,16 +15,14 @@ from faust_core.clock import SystemClock
 from faust_core.engine.channels import Channel
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, FaustError
-from faust_core.events import Event
 from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.memory import Broker
 from faust_core.partitioner import partition_for
 from faust_core.records import ConsumerRecord
 from faust_core.settings import Settings, seconds
-from faust_core.tables import Table
 from faust_core.testing.clock import ManualClock
 from faust_core.testing.idle import reason_to_wait, sleeping_items
-from faust_core.testing.outputs import DeadLetter, Output, dead_letter, event_of, output_of
+from faust_core.testing.reading import Reading
 from faust_core.topics import Topic
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ class _Stamps(SystemClock):
         return self._clock.time()
 
 
-class TestDriver:
+class TestDriver(Reading):
     """Runs a whole application in memory: put values into topics, read topics and tables, move the time.
 
         async with TestDriver(app) as driver:
@@ -94,34 +92,17 @@ class TestDriver:
         Raises:
             UnknownSetting: there is no setting of that name.
         """
-        self.app = app
         self.clock = ManualClock(start.timestamp() if isinstance(start, dt.datetime) else float(start))
-        self.broker = Broker(clock=_Stamps(self.clock))
+        broker = Broker(clock=_Stamps(self.clock))
+        super().__init__(app, broker, _in_memory(app.conf, broker, settings))
+        broker.auto_create = self.conf.topic_partitions
         #: who raised what, since the test began
         self.errors: list[tuple[str, BaseException]] = []
         self._raise_errors = raise_errors
         self._unraised: list[BaseException] = []
         self._timeout_s = timeout
-        self._conf = app.conf
-        self._settings = settings
-        self._test_conf = self._in_memory(app.conf, settings)
-        self.broker.auto_create = self._test_conf.topic_partitions
-        self._read: dict[str, dict[int, int]] = {}
+        self._production_conf = app.conf
         self._production_clock = app.clock
-
-    def _in_memory(self, conf: Settings, settings: Mapping[str, Any]) -> Settings:
-        return conf.with_options(
-            **{
-                "broker": self.broker.url,
-                "store": "memory://",
-                "broker_commit_interval": min(30.0, conf.transaction_timeout / 2),
-                "table_standby_replicas": 0,
-                "topic_allow_declare": True,
-                "topic_partitions": 1,
-                "topic_replication_factor": 1,
-                **settings,
-            }
-        )
 
     # -- life
 
@@ -129,7 +110,7 @@ class TestDriver:
         app = self.app
         if app.worker is not None:
             raise ConfigError(f"application {app.id} runs already: a TestDriver starts it itself")
-        app.conf, app.clock, app.stores_in_memory = self._test_conf, self.clock, True
+        app.conf, app.clock, app.stores_in_memory = self.conf, self.clock, True
         app.on_error_seen = self._saw
         try:
             await self._start()
@@ -169,7 +150,7 @@ class TestDriver:
         try:
             await app.stop()
         finally:
-            app.conf, app.clock, app.stores_in_memory = self._conf, self._production_clock, False
+            app.conf, app.clock, app.stores_in_memory = self._production_conf, self._production_clock, False
             app.on_error_seen = None
 
     async def restart(self) -> None:
@@ -263,7 +244,7 @@ class TestDriver:
     ) -> ConsumerRecord:
         """Write one record, and let nobody process it yet: `settle()` does."""
         name = topic.get_topic_name()
-        self.broker.create_topic(name, topic.partitions or self._test_conf.topic_partitions)
+        self.broker.create_topic(name, topic.partitions or self.conf.topic_partitions)
         count = len(self.broker.topics[name].logs)
         raw_key, raw_value = topic.encode_key(key), topic.encode_value(value)
         if partition is None:
@@ -324,7 +305,7 @@ class TestDriver:
         while True:
             await self._until_idle()
             worker = self._worker()
-            if self._test_conf.exactly_once and sleeping_items(worker, self.clock):
+            if self.conf.exactly_once and sleeping_items(worker, self.clock):
                 break  # its transaction ends with the item
             commits = worker.checkpointer.commits
             await worker.commit(None)
@@ -361,75 +342,18 @@ class TestDriver:
             raise ConfigError("the application does not run: use `async with TestDriver(app)`, or `with`")
         return self.app.worker
 
-    # -- out
 
-    def topic(self, topic: Topic[K, V] | Agent[V] | str) -> Topic[K, V]:
-        """Return a topic, also that of an agent, or by name: then with the types that it was declared with."""
-        if isinstance(topic, Agent):
-            return cast("Topic[K, V]", topic.topic)
-        if not isinstance(topic, str):
-            return topic
-        known = [t for t in self.app.topics if topic in t.topics]
-        found: Topic[K, V] = known[0].derive(topics=(topic,)) if known else Topic(self.app, topic)
-        return found
-
-    @overload
-    def read(self, topic: Topic[K, V]) -> list[Output[K, V]]: ...
-
-    @overload
-    def read(self, topic: Agent[V]) -> list[Output[Any, V]]: ...
-
-    @overload
-    def read(self, topic: str) -> list[Output[Any, Any]]: ...
-
-    def read(self, topic: Any) -> list[Output[Any, Any]]:
-        """Return what has been written to a topic since it was last read here, in the order of time.
-
-        Raises:
-            DecodeError: a record is not what the topic's types say.
-        """
-        described: Topic[Any, Any] = self.topic(topic)
-        found: list[ConsumerRecord] = []
-        for name in described.topics:
-            seen = self._read.setdefault(name, {})
-            for record in self.broker.records(name) if name in self.broker.topics else ():
-                if record.offset >= seen.get(record.partition, 0):
-                    seen[record.partition] = record.offset + 1
-                    found.append(record)
-        found.sort(key=lambda record: (record.timestamp_ms, record.partition, record.offset))
-        return [output_of(described, record) for record in found]
-
-    @overload
-    def read_values(self, topic: Topic[Any, V] | Agent[V]) -> list[V]: ...
-
-    @overload
-    def read_values(self, topic: str) -> list[Any]: ...
-
-    def read_values(self, topic: Any) -> list[Any]:
-        """Like `read`, the values alone."""
-        return [output.value for output in self.read(topic)]
-
-    def event(self, record: ConsumerRecord) -> Event[Any, Any]:
-        """Return a record as its topic's types have it."""
-        return event_of(self.topic(record.topic), record)
-
-    @overload
-    def table(self, table: Table[K, V]) -> dict[K, V]: ...
-
-    @overload
-    def table(self, table: str) -> dict[Any, Any]: ...
-
-    def table(self, table: Any) -> dict[Any, Any]:
-        """Return a copy of all that a table has now.
-
-        Raises:
-            KeyError: there is no such table.
-        """
-        found: Any = self.app.tables[table] if isinstance(table, str) else table
-        return dict(found.items())
-
-    @property
-    def dead_letters(self) -> list[DeadLetter]:
-        """All records that agents have failed on, oldest first."""
-        name = self._test_conf.dead_letter_topic.format(id=self.app.id)
-        return [dead_letter(record) for record in self.broker.records(name)] if name in self.broker.topics else []
+def _in_memory(conf: Settings, broker: Broker, settings: Mapping[str, Any]) -> Settings:
+    """Return an application's settings, as they are in a test."""
+    return conf.with_options(
+        **{
+            "broker": broker.url,
+            "store": "memory://",
+            "broker_commit_interval": min(30.0, conf.transaction_timeout / 2),
+            "table_standby_replicas": 0,
+            "topic_allow_declare": True,
+            "topic_partitions": 1,
+            "topic_replication_factor": 1,
+            **settings,
+        }
+    )
