@@ -257,7 +257,6 @@ class App(Declares):
         try:
             if self._worker is not None and not self._worker.failed:
                 await self.on_stop()
-            await self.rpc.aclose()
             if self._worker is not None:
                 await self._worker.stop()
                 await self._worker.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from faust_core.clock import Clock
@@ -34,6 +34,14 @@ class Asks(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """Read no further; who still waits is cancelled."""
+        ...
+
+    def asking(self) -> Collection[Any]:
+        """Return the actors, as asyncio tasks, that wait for answers with an item in their hands."""
+        ...
+
     async def send_now(
         self,
         topic: Any,
@@ -42,12 +50,9 @@ class Asks(Protocol):
         partition: int | None = None,
         timestamp: Any = None,
         headers: HeadersArg = None,
+        failed: Callable[[Exception], object] | None = None,
     ) -> None:
-        """Send a record outside of every transaction.
-
-        Raises:
-            TransportError: it was not written.
-        """
+        """Queue a record outside of every transaction; `failed` is called where it cannot be written."""
         ...
 
     def expect(self, promise: ReplyPromise, /) -> None:

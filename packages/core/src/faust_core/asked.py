@@ -166,7 +166,7 @@ class Asked:
             if reply_to is None and self.app.conf.exactly_once and not self.topic.in_memory:
                 # In the event's transaction it would be seen when that is over, and that waits for the answer.
                 value, headers = self._addressed(value, headers, destination, promise.correlation_id)
-                await rpc.send_now(self.topic, value, key, partition, timestamp, headers)
+                await rpc.send_now(self.topic, value, key, partition, timestamp, headers, promise.fail)
                 return promise
             await self.send(
                 key=key,

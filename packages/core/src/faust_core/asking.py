@@ -34,9 +34,14 @@ class ReplyPromise(asyncio.Future[Any]):
         # A failure that nobody asks for is no warning.
         self.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    def fail(self, error: Exception) -> None:
+        """There will be no answer, because of `error`."""
+        if not self.done():
+            self.set_exception(error)
+
     def expire_after(self, seconds: float, clock: Clock, reason: str) -> None:
         """Fail with `TimeoutError` unless there is an answer in time."""
-        timer = clock.call_later(seconds, lambda: None if self.done() else self.set_exception(TimeoutError(reason)))
+        timer = clock.call_later(seconds, lambda: self.fail(TimeoutError(reason)))
         self.add_done_callback(lambda _done: timer.cancel())
 
 

@@ -238,6 +238,40 @@ async def test_an_agent_over_typed_values_unwraps_before_it_decodes(lab):
         assert await agent.ask(1, timeout=5) == 2
 
 
+# -- agents that ask agents
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_a_checkpoint_waits_for_no_answer_that_waits_for_the_checkpoint(lab, eventually, guarantee):
+    app = lab.app(processing_guarantee=guarantee, broker_commit_interval=0.01)
+    counts = app.Table("counts", default=int)
+
+    @app.agent("inner")
+    async def inner(stream):
+        async for value in stream:
+            await asyncio.sleep(0.003)
+            yield value + 1
+
+    @app.agent("middle")
+    async def middle(stream):
+        async for value in stream:
+            yield await inner.ask(value, timeout=5) + 1
+
+    @app.agent("in", concurrency=3)
+    async def outer(stream):
+        async for value in stream:
+            counts["asked"] += 1
+            first, second = await asyncio.gather(middle.ask(value, timeout=5), inner.ask(value, timeout=5))
+            await app.send("out", value=[first, second])
+
+    lab.broker.create_topic("out", 1)
+    lab.put("in", *range(30))
+    async with app:
+        await eventually(lambda: len(lab.values("out")) >= 20)
+    assert sorted(lab.values("out"))[:20] == [[n + 2, n + 1] for n in range(20)]
+    assert lab.changelog("counts")["asked"] == lab.committed("in")
+
+
 # -- inspection
 
 

@@ -18,7 +18,7 @@ from faust_core.engine.channel_readers import ChannelItem, ChannelReader, NoTask
 from faust_core.errors import ConfigError
 from faust_core.events import Event, Message
 from faust_core.headers import HeadersArg, header_list, milliseconds
-from faust_core.records import ConsumerRecord, RecordMetadata, TopicPartition
+from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.stream import Stream, StreamRuntime
 from faust_core.topics import Topic
 
@@ -198,9 +198,6 @@ class Channel(Generic[K, V]):
         # A topic of these types knows how; it has no other use.
         topic: Topic[K, V] = Topic(
             self.app, self._name, schema=self.schema, key_type=self.key_type, value_type=self.value_type
-        )
-        record = ConsumerRecord(
-            self._name, 0, message.offset, message.timestamp_ms, message.key, message.value, message.headers
         )
         batch: Any = ChannelItem(
             self.tp, message.offset, message.key, message.value, message.timestamp_ms, message.headers

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
+from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.store import Change
@@ -34,6 +35,8 @@ CUT_WAIT_S = 0.1
 #: when the worker crashes then, the item is repeated on top of what it had already changed.
 CUT_PATIENCE_S = 1.0
 STORE_RETRY_S = 1.0
+#: How often it is looked whether answers have come that items in flight wait for.
+ANSWERS_S = 0.002
 
 
 class Checkpointer:
@@ -48,7 +51,11 @@ class Checkpointer:
         *,
         stuck_after_s: float,
         run_in_thread: Callable[[Callable[[], None]], asyncio.Future[None]],
+        asking: Callable[[], Collection[object]] = tuple,
     ) -> None:
+        """Args:
+        asking: the actors that wait for answers of other agents.
+        """
         self._outgoing = outgoing
         #: what attached records are sent by
         self._producer = outgoing.producer
@@ -57,6 +64,7 @@ class Checkpointer:
         self._member = member
         self._stuck_after_s = stuck_after_s
         self._run_in_thread = run_in_thread
+        self._asking = asking
         self._lock = asyncio.Lock()
         self._idle = asyncio.Event()
         self._draining: dict[Task, float] = {}
@@ -143,6 +151,8 @@ class Checkpointer:
             unacked = loop.time() < ack_deadline and self._unacked().intersection(tasks)
             if not waiting and not unacked:
                 return tasks
+            if waiting and patient and await self._let_answers_through(tasks, deadline):
+                continue
             if self._abandoned:
                 raise StuckError(self._abandoned)
             try:
@@ -160,6 +170,27 @@ class Checkpointer:
                 if not patient:
                     left_out = [task for task in left_out if now - self._draining.get(task, now) <= CUT_PATIENCE_S]
                 return [task for task in tasks if task not in left_out]
+
+    async def _let_answers_through(self, tasks: Collection[Task], deadline: float) -> bool:
+        """Where items in flight wait for other agents' answers, let those agents work, and nobody ask anew.
+
+        Returns whether there were such items; all is halted again then.
+        """
+        loop = asyncio.get_running_loop()
+        held_back: set[Subscription] = set()
+        while (claims := [c for c in self._in_flight() if c.actor in self._asking()]) and loop.time() < deadline:
+            for claim in claims:
+                claim.raw.clear()  # its loop asks for the next claim after this item
+                if isinstance(claim.source, Subscription):
+                    claim.source.hold_back()
+                    held_back.add(claim.source)
+            self._resume(tasks)
+            await asyncio.sleep(ANSWERS_S)
+        for task in tasks:
+            task.halted = True
+        for subscription in held_back:
+            subscription.go_on()
+        return bool(held_back)
 
     def _unacked(self) -> set[Task]:
         return {task for subscription in self._fetcher.subscriptions() for task in subscription.unacked()}

@@ -9,6 +9,7 @@ On the wire a question has the headers `Faust-Ag-ReplyTo` and `Faust-Ag-Correlat
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from faust_core.registry import codec as find_codec
 from faust_core.topics import Topic
 
 __all__ = ["ERROR", "Replies", "Requests", "reply_error"]
+
+log = logging.getLogger(__name__)
 
 ERROR = "Faust-Ag-Error"
 
@@ -135,6 +138,10 @@ def _request(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(meta, dict) and meta.get("ns") == REQUEST else None
 
 
+def _not_answered(error: Exception) -> None:
+    log.error("an answer cannot be written: %s", error)
+
+
 async def _reply(agent: Agent[Any], asker: _Asker | None, value: Any, error: Exception | None = None) -> None:
     if asker is None:
         return
@@ -155,6 +162,6 @@ async def _reply(agent: Agent[Any], asker: _Asker | None, value: Any, error: Exc
     topic: Topic[Any, Any] = Topic(app, asker.reply_to)
     if app.conf.exactly_once and asker.reply_to == app.rpc.topic:
         # An agent of this very worker may wait for it, and this worker's transaction for that agent.
-        await app.rpc.send_now(topic, body, key_data, headers=extra)
+        await app.rpc.send_now(topic, body, key_data, headers=extra, failed=_not_answered)
     else:
         await topic.send_bytes(key=key_data, value=body, headers=extra)

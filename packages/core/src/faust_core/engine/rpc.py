@@ -8,7 +8,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from faust_core._context import current_claim
 from faust_core.asking import ReplyPromise
+from faust_core.claims import Claim
 from faust_core.codecs import decoder_of
 from faust_core.engine.replies import ERROR
 from faust_core.errors import BufferFull, FaustError, RetriableTransportError
@@ -49,6 +51,7 @@ class Rpc:
         self._expires_s = expires_s
         self._replication_factor = replication_factor
         self._pending: dict[str, ReplyPromise] = {}
+        self._asking: dict[str, Claim] = {}
         self._consumer: Consumer | None = None
         self._reader: asyncio.Task[None] | None = None
         self._producer: Producer | None = None
@@ -57,7 +60,19 @@ class Rpc:
     def expect(self, promise: ReplyPromise, /) -> None:
         """Fulfil the promise when its answer comes; it is forgotten when it is done, whatever the reason."""
         self._pending[promise.correlation_id] = promise
-        promise.add_done_callback(lambda _: self._pending.pop(promise.correlation_id, None))
+        promise.add_done_callback(self._forget)
+        claim = current_claim.get()
+        if claim is not None:
+            self._asking[promise.correlation_id] = claim
+
+    def _forget(self, promise: asyncio.Future[Any]) -> None:
+        assert isinstance(promise, ReplyPromise)
+        self._pending.pop(promise.correlation_id, None)
+        self._asking.pop(promise.correlation_id, None)
+
+    def asking(self) -> set[asyncio.Task[Any] | None]:
+        """Return the actors that have asked, for the item in hand, what is not answered yet."""
+        return {claim.actor for claim in self._asking.values()}
 
     @property
     def waiting(self) -> int:
@@ -149,12 +164,15 @@ class Rpc:
         partition: int | None = None,
         timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
+        failed: Callable[[Exception], object] | None = None,
     ) -> None:
-        """Send a record outside of every transaction.
+        """Queue a record outside of every transaction.
+
+        Args:
+            failed: called with the error where it cannot be written.
 
         Raises:
             EncodeError: it cannot be written by the topic's codecs.
-            TransportError: it was not written.
         """
         if self._producer is None:
             self._producer = self._transport().producer()
@@ -162,11 +180,10 @@ class Rpc:
         data, key_data = topic.encode_value(value), topic.encode_key(key)
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
         pairs = header_list(headers, name)
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def tell(_metadata: RecordMetadata | None, error: Exception | None) -> None:
-            if not written.done():
-                written.set_result(None) if error is None else written.set_exception(error)
+            if error is not None and failed is not None:
+                failed(error)
 
         while True:
             try:
@@ -174,8 +191,7 @@ class Rpc:
             except BufferFull:
                 await producer.drain()
             else:
-                break
-        await written
+                return
 
     async def _close_consumer(self) -> None:
         consumer, self._consumer = self._consumer, None

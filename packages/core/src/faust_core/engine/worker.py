@@ -187,6 +187,7 @@ class Worker:
             # The last commit must fit into the shutdown with its wait for items in flight.
             stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout * 0.8,
             run_in_thread=self._in_thread,
+            asking=self.app.rpc.asking,
         )
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
@@ -375,6 +376,7 @@ class Worker:
 
     async def _close(self) -> None:
         closing: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("stop reading answers", self.app.rpc.aclose),
             ("leave the group", self.membership.leave),
             ("close the tables", self._close_tables),
             ("close the producer", self.outgoing.aclose),
