@@ -10,7 +10,7 @@ from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
 
 if TYPE_CHECKING:
-    from faust_core.asking import ReplyPromise
+    from faust_core.asking import Asking, ReplyPromise
     from faust_core.headers import HeadersArg
     from faust_core.settings import Settings
     from faust_core.supervision import ActorInfo
@@ -38,8 +38,8 @@ class Asks(Protocol):
         """Read no further; who still waits is cancelled."""
         ...
 
-    def asking(self) -> Collection[Any]:
-        """Return the actors, as asyncio tasks, that wait for answers with an item in their hands."""
+    def asking(self) -> Collection[Asking]:
+        """Return the open questions of actors that have an item in their hands."""
         ...
 
     async def send_now(
@@ -55,8 +55,8 @@ class Asks(Protocol):
         """Queue a record outside of every transaction; `failed` is called where it cannot be written."""
         ...
 
-    def expect(self, promise: ReplyPromise, /) -> None:
-        """Fulfil the promise when its answer comes."""
+    def expect(self, promise: ReplyPromise, topics: Collection[str], /) -> None:
+        """Fulfil the promise when the answer of the agent of these topics comes."""
         ...
 
 

@@ -155,7 +155,7 @@ class Asked:
         promise = ReplyPromise(destination, correlation_id or str(uuid4()))
         if reply_to is None:
             await rpc.start()
-            rpc.expect(promise)
+            rpc.expect(promise, self.topic.topics)
             reason = (
                 f"agent {self.name} has not answered within {timeout:g} s: does a worker run, does the agent yield?"
             )

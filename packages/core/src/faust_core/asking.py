@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from faust_core.clock import Clock
 
-__all__ = ["MAX_OPEN", "ReplyPromise", "answers"]
+__all__ = ["MAX_OPEN", "Asking", "ReplyPromise", "answers"]
 
 T = TypeVar("T")
 
 #: Questions of one `map` or `join` that wait for their answers at a time; further ones are sent as answers come.
 MAX_OPEN = 1_000
+
+
+class Asking(NamedTuple):
+    """An open question of an actor that has an item in its hands.
+
+    Attributes:
+        actor: its asyncio task.
+        topics: those of the agent that it has asked.
+    """
+
+    actor: asyncio.Task[Any] | None
+    topics: Collection[str]
 
 
 class ReplyPromise(asyncio.Future[Any]):

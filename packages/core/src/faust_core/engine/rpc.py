@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from faust_core._context import current_claim
-from faust_core.asking import ReplyPromise
-from faust_core.claims import Claim
+from faust_core.asking import Asking, ReplyPromise
 from faust_core.codecs import decoder_of
 from faust_core.engine.replies import ERROR
 from faust_core.errors import BufferFull, FaustError, RetriableTransportError
@@ -51,28 +50,32 @@ class Rpc:
         self._expires_s = expires_s
         self._replication_factor = replication_factor
         self._pending: dict[str, ReplyPromise] = {}
-        self._asking: dict[str, Claim] = {}
+        self._asking: dict[str, Asking] = {}
         self._consumer: Consumer | None = None
         self._reader: asyncio.Task[None] | None = None
         self._producer: Producer | None = None
         self._starting = asyncio.Lock()
 
-    def expect(self, promise: ReplyPromise, /) -> None:
-        """Fulfil the promise when its answer comes; it is forgotten when it is done, whatever the reason."""
+    def expect(self, promise: ReplyPromise, topics: Collection[str], /) -> None:
+        """Fulfil the promise when its answer comes; it is forgotten when it is done, whatever the reason.
+
+        Args:
+            topics: those of the agent that is asked.
+        """
         self._pending[promise.correlation_id] = promise
         promise.add_done_callback(self._forget)
         claim = current_claim.get()
         if claim is not None:
-            self._asking[promise.correlation_id] = claim
+            self._asking[promise.correlation_id] = Asking(claim.actor, topics)
 
     def _forget(self, promise: asyncio.Future[Any]) -> None:
         assert isinstance(promise, ReplyPromise)
         self._pending.pop(promise.correlation_id, None)
         self._asking.pop(promise.correlation_id, None)
 
-    def asking(self) -> set[asyncio.Task[Any] | None]:
-        """Return the actors that have asked, for the item in hand, what is not answered yet."""
-        return {claim.actor for claim in self._asking.values()}
+    def asking(self) -> Collection[Asking]:
+        """Return the questions of actors, for the item in hand, that are not answered yet."""
+        return self._asking.values()
 
     @property
     def waiting(self) -> int:
