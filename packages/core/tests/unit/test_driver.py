@@ -348,6 +348,19 @@ async def test_partitions_are_those_of_production_where_they_are_said(app):
             await driver.put(topic, 1, partition=4)
 
 
+async def test_topics_that_come_to_match_a_pattern_are_waited_for(app):
+    seen = []
+
+    @app.agent(app.topic(pattern="orders-.*"))
+    async def agent(stream):
+        async for value in stream:
+            seen.append(value)
+
+    async with TestDriver(app) as driver:
+        await driver.put("orders-new", 1)
+        assert seen == [1]
+
+
 async def test_an_application_that_never_finishes_is_named(app):
     @app.agent("in", name="endless")
     async def endless(stream):

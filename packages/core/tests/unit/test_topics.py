@@ -522,3 +522,39 @@ async def test_two_workers_read_a_new_topic_of_a_pattern_once(lab, eventually, m
         expected = sorted((topic, partition, 1) for topic in ("logs-a", "logs-b") for partition in range(2))
         await eventually(lambda: sorted(seen) == expected)
         await eventually(lambda: lab.committed("logs-b", 0) == lab.committed("logs-b", 1) == 1)
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_events_of_a_new_topic_of_a_pattern_may_change_tables(lab, eventually, monkeypatch, guarantee):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    app = lab.app(processing_guarantee=guarantee)
+    counts = app.Table("counts", default=int)
+
+    @app.agent(app.topic(pattern=r"sales-.*"))
+    async def count(stream):
+        async for value in stream:
+            counts[value] += 1
+
+    lab.put("sales-a", "x", "y")
+    async with app:
+        await eventually(lambda: lab.changelog("counts") == {"x": 1, "y": 1})
+        lab.put("sales-b", "x")
+        await eventually(lambda: lab.changelog("counts") == {"x": 2, "y": 1})
+        await eventually(lambda: lab.committed("sales-b") == 1)
+        lab.put("sales-a", "y")
+        await eventually(lambda: lab.changelog("counts") == {"x": 2, "y": 2})
+
+
+async def test_a_pattern_that_matches_nothing_yet_may_have_a_table(lab, eventually, monkeypatch):
+    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    app = lab.app()
+    counts = app.Table("counts", default=int)
+
+    @app.agent(app.topic(pattern=r"sales-.*"))
+    async def count(stream):
+        async for value in stream:
+            counts[value] += 1
+
+    async with app:
+        lab.put("sales-a", "x")
+        await eventually(lambda: lab.changelog("counts") == {"x": 1})

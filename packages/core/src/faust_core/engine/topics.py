@@ -50,7 +50,7 @@ class Topics:
         more = False
         for subscription in subscriptions:
             topic = subscription.topic
-            found = {name for name in existing if topic.matches(name) and not self._is_internal(name)}
+            found = {name for name in existing if topic.matches(name) and not self.is_internal(name)}
             new = found.difference(topic.topics)
             if new:
                 log.info("pattern %s matches: %s", topic, ", ".join(sorted(new)))
@@ -58,7 +58,7 @@ class Topics:
                 more = True
         return more
 
-    def _is_internal(self, name: str) -> bool:
+    def is_internal(self, name: str) -> bool:
         conf = self._conf
         return (
             name.startswith(("__", conf.reply_to_prefix))
@@ -123,6 +123,7 @@ class Topics:
             TopicMissing: a topic does not exist and may not be made.
             PartitionsMismatch: topics, tables and changelogs do not fit together.
         """
+        subscriptions = list(subscriptions)
         topics = {name: sub.topic for sub in subscriptions if not sub.topic.from_table for name in sub.topic.topics}
         counts = await self._existing(topics)
         # A repartition topic has as many partitions as what it is made from, which may be one itself.
@@ -144,8 +145,12 @@ class Topics:
             await self._create([topics[name].spec(name, count)])
             counts[name] = count
         self._compare(topics, counts)
-        await self._prepare_tables(counts)
         await self._make_outputs(counts)
+        tables = self._tables
+        if not topics and (patterns := [str(sub.topic) for sub in subscriptions if sub.topic.pattern is not None]):
+            log.info("no topic matches %s yet: tables are opened when one does", ", ".join(patterns))
+            tables = {name: table for name, table in tables.items() if table.is_global}
+        await self._prepare_tables(tables, counts)
         self.inputs = set(topics)
 
     def _compare(self, topics: Mapping[str, Topic[Any, Any]], counts: Mapping[str, int]) -> None:
@@ -174,27 +179,27 @@ class Topics:
         async with asyncio.timeout(self._conf.broker_start_timeout):
             await self._admin.create_topics(specs)
 
-    async def _prepare_tables(self, counts: dict[str, int]) -> None:
-        changelogs = {table.changelog_topic_name: table for table in self._tables.values()}
+    async def _prepare_tables(self, tables: Mapping[str, Table[Any, Any]], counts: dict[str, int]) -> None:
+        changelogs = {table.changelog_topic_name: table for table in tables.values()}
         existing = await self._admin.partition_counts(changelogs)
         table_counts: dict[str, int] = {}
-        for name, table in self._tables.items():
+        for name, table in tables.items():
             table_counts[name] = self._count(table, existing.get(table.changelog_topic_name), counts)
-        filled = sorted(name for name, table in self._tables.items() if not table.is_global)
+        filled = sorted(name for name, table in tables.items() if not table.is_global)
         if filled and not counts:
             raise PartitionsMismatch(
                 f"tables {', '.join(filled)} are never filled: no agent reads a topic in this application"
             )
-        for name, table in self._tables.items():
+        for name, table in tables.items():
             table.partition_count = table_counts[name]
         # A global table with another count than any topic can be read, but not changed here.
-        written = {n: c for n, c in table_counts.items() if not self._tables[n].is_global or c in counts.values()}
+        written = {n: c for n, c in table_counts.items() if not tables[n].is_global or c in counts.values()}
         self.groups = co_partition(counts, written)
         await self._create(
             [
-                self._tables[name].changelog_spec(count)
+                tables[name].changelog_spec(count)
                 for name, count in table_counts.items()
-                if self._tables[name].changelog_topic_name not in existing
+                if tables[name].changelog_topic_name not in existing
             ]
         )
 

@@ -24,6 +24,8 @@ def reason_to_wait(worker: Worker, broker: Broker, clock: ManualClock) -> str | 
                 return f"agent {subscription.owner} has values of {subscription.topic} before it"
         elif not getattr(subscription, "closed", False) and (reason := _unread(subscription, broker)):
             return reason
+        elif unmatched := _new_topic(subscription, worker, broker):
+            return f"{unmatched} is not read yet"
         for claim in subscription.claims():
             if claim.actor not in waiting and not claim.buffered and claim.index < claim.stop:
                 return f"agent {subscription.owner} works on {claim}"
@@ -50,6 +52,15 @@ def _unread(subscription: Any, broker: Broker) -> str | None:
             if batch is not None and len(batch):
                 return f"{queue.tp} has records that were not fetched yet"
     return None
+
+
+def _new_topic(subscription: Any, worker: Worker, broker: Broker) -> str | None:
+    """Return a topic that has come to match a subscription's pattern."""
+    topic = subscription.topic
+    if topic.pattern is None:
+        return None
+    new = (name for name in broker.topics if topic.matches(name) and name not in topic.topics)
+    return next((name for name in new if not worker.topics.is_internal(name)), None)
 
 
 def sleeping_items(worker: Worker, clock: ManualClock) -> bool:
