@@ -17,8 +17,9 @@ from faust_core.agents import Agent
 from faust_core.asked import CORRELATION_ID, REPLY_TO, REQUEST
 from faust_core.claims import Claim
 from faust_core.codecs import decoder_of, encoder_of
+from faust_core.errors import ConfigError, EncodeError, RecordTooLarge, TopicMissing
 from faust_core.registry import codec as find_codec
-from faust_core.topics import Topic
+from faust_core.topics import Topic, check_topic_name
 
 __all__ = ["ERROR", "Replies", "Requests", "reply_error"]
 
@@ -115,12 +116,23 @@ def _asker(agent: Agent[Any], claim: Claim, index: int) -> _Asker | None:
     headers = dict(batch.headers(index))
     reply_to, correlation_id = headers.get(REPLY_TO), headers.get(CORRELATION_ID)
     if reply_to and correlation_id:
-        return _Asker(reply_to.decode(), correlation_id.decode(), batch.keys[index])
+        return _known(reply_to, correlation_id, batch.keys[index], claim)
     data = batch.values[index]
     request = None if agent.use_reply_headers or not isinstance(data, bytes) else _request(data)
     if request is None or not request.get("reply_to") or not request.get("correlation_id"):
         return None
-    return _Asker(str(request["reply_to"]), str(request["correlation_id"]), batch.keys[index])
+    return _known(str(request["reply_to"]).encode(), str(request["correlation_id"]).encode(), batch.keys[index], claim)
+
+
+def _known(reply_to: bytes, correlation_id: bytes, key: bytes | None, claim: Claim) -> _Asker | None:
+    """Return who asked; None where it makes no sense: a question must not harm whoever answers."""
+    try:
+        name = reply_to.decode()
+        check_topic_name(name)
+        return _Asker(name, correlation_id.decode(), key)
+    except (UnicodeDecodeError, ConfigError) as exc:
+        log.warning("no answer for %s, which says %r where its answer is to go: %s", claim, reply_to, exc)
+        return None
 
 
 def _request(data: bytes) -> dict[str, Any] | None:
@@ -139,29 +151,41 @@ def _request(data: bytes) -> dict[str, Any] | None:
 
 
 def _not_answered(error: Exception) -> None:
-    log.error("an answer cannot be written: %s", error)
+    log.warning("an answer cannot be written: %s", error)
 
 
 async def _reply(agent: Agent[Any], asker: _Asker | None, value: Any, error: Exception | None = None) -> None:
     if asker is None:
         return
-    encode, _ = encoder_of(find_codec("json"))
     key = asker.key.decode(errors="replace") if isinstance(asker.key, bytes) else asker.key
-    body = encode(
-        {
-            "key": key,
-            "value": value,
-            "correlation_id": asker.correlation_id,
-            "__faust": {"ns": "@ReqRepResponse"},
-        }
-    )
+    answer = {
+        "key": key,
+        "value": value,
+        "correlation_id": asker.correlation_id,
+        "__faust": {"ns": "@ReqRepResponse"},
+    }
+    encode, cannot_encode = encoder_of(find_codec("json"))
+    try:
+        body = encode(answer)
+    except cannot_encode as exc:
+        raise EncodeError(f"agent {agent.name} cannot answer with a {type(value).__name__}: {exc}") from exc
     extra = [(CORRELATION_ID, asker.correlation_id.encode())]
     if error is not None:
         extra.append((ERROR, f"{type(error).__name__}: {error}".encode(errors="replace")))
     app, key_data = agent.app, asker.correlation_id.encode()
     topic: Topic[Any, Any] = Topic(app, asker.reply_to)
-    if app.conf.exactly_once and asker.reply_to == app.rpc.topic:
-        # An agent of this very worker may wait for it, and this worker's transaction for that agent.
-        await app.rpc.send_now(topic, body, key_data, headers=extra, failed=_not_answered)
-    else:
-        await topic.send_bytes(key=key_data, value=body, headers=extra)
+    try:
+        if app.conf.exactly_once and asker.reply_to != app.rpc.topic:
+            await topic.send_bytes(key=key_data, value=body, headers=extra)
+        else:
+            # Not with the event's own records: an asker that is gone must not have the event repeated.  And under
+            # exactly-once an agent of this very worker may wait for it, and the transaction for that agent.
+            await app.rpc.send_now(topic, body, key_data, headers=extra, failed=_not_answered)
+    except TopicMissing as exc:
+        log.warning("nobody is left to be answered by agent %s: %s", agent.name, exc)
+    except RecordTooLarge as exc:
+        if error is not None:
+            log.warning("agent %s cannot even say what failed: %s", agent.name, exc)
+            return
+        log.error("the answer of agent %s is too large, whoever asked is told: %s", agent.name, exc)
+        await _reply(agent, asker, None, exc)
