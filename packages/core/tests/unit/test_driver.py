@@ -301,6 +301,33 @@ async def test_an_agent_that_yields_nothing_is_a_timeout_at_once(app):
             await driver.ask(silent, 0)
 
 
+async def test_an_answer_that_never_comes_is_a_timeout_when_its_time_has_come(app):
+    @app.agent("inner")
+    async def inner(stream):
+        async for value in stream:
+            if value:
+                yield value
+
+    seen = []
+
+    @app.agent("outer")
+    async def outer(stream):
+        async for value in stream:
+            try:
+                seen.append(await inner.ask(value, timeout=30))
+            except TimeoutError:
+                seen.append("late")
+
+    async with TestDriver(app) as driver:
+        await driver.put(outer, 1)
+        assert seen == [1]
+        await driver.put(outer, 0)
+        await driver.advance(29)
+        assert seen == [1]
+        await driver.advance(1)
+        assert seen == [1, "late"]
+
+
 async def test_agents_channels_and_chains_are_finished_when_a_call_returns(app):
     channel = app.channel()
     seen = []

@@ -9,13 +9,18 @@ from faust_core.engine.worker import Worker
 from faust_core.memory.broker import Broker
 from faust_core.testing.clock import ManualClock
 
-__all__ = ["reason_to_wait", "sleeping_items"]
+__all__ = ["UNANSWERED", "reason_to_wait", "waits_inside_an_event"]
+
+#: Begins the reason where all that is left is an answer: it may be on its way, or wait for the time to move.
+UNANSWERED = "there is no answer yet"
 
 
 def reason_to_wait(worker: Worker, broker: Broker, clock: ManualClock) -> str | None:
     """Return what is still being done; None where nothing is.  Who sleeps on the clock does nothing."""
     subscriptions = list(worker.streams.subscriptions())
     waiting = set[Any]().union(*(subscription.waiters for subscription in subscriptions)) | clock.sleepers
+    asking = {question.actor for question in worker.app.rpc.asking()}
+    unanswered: str | None = None
     if not worker.rebalancer.stable.is_set():
         return "partitions are being assigned"
     for subscription in subscriptions:
@@ -27,12 +32,14 @@ def reason_to_wait(worker: Worker, broker: Broker, clock: ManualClock) -> str | 
         elif unmatched := _new_topic(subscription, worker, broker):
             return f"{unmatched} is not read yet"
         for claim in subscription.claims():
-            if claim.actor not in waiting and not claim.buffered and claim.index < claim.stop:
+            if claim.actor in waiting or claim.buffered or claim.index >= claim.stop:
+                continue
+            if claim.actor not in asking:
                 return f"agent {subscription.owner} works on {claim}"
-    for task in worker.timers_under_way():
-        if task not in waiting:
-            return f"{task.get_name()} runs"
-    return None
+            unanswered = unanswered or f"{UNANSWERED} to agent {subscription.owner}, which works on {claim}"
+    if (task := next((task for task in worker.timers_under_way() if task not in waiting), None)) is not None:
+        return f"{task.get_name()} runs"
+    return unanswered
 
 
 def _unread(subscription: Any, broker: Broker) -> str | None:
@@ -63,10 +70,11 @@ def _new_topic(subscription: Any, worker: Worker, broker: Broker) -> str | None:
     return next((name for name in new if not worker.topics.is_internal(name)), None)
 
 
-def sleeping_items(worker: Worker, clock: ManualClock) -> bool:
-    """Whether an actor sleeps on the clock with an item in its hands."""
+def waits_inside_an_event(worker: Worker, clock: ManualClock, *, sleeping: bool) -> bool:
+    """Whether an actor waits for an answer with an item in its hands; or, where `sleeping` says so, on the clock."""
+    still = {question.actor for question in worker.app.rpc.asking()} | (clock.sleepers if sleeping else set())
     return any(
-        claim.actor in clock.sleepers and claim.index < claim.stop
+        claim.actor in still and claim.index < claim.stop
         for subscription in worker.streams.subscriptions()
         for claim in subscription.claims()
     )
