@@ -56,7 +56,7 @@ def _dropping(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions at which `code` awaits something whose result it pops at once."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     at = {instruction.offset: index for index, instruction in enumerate(instructions)}
-    found = set()
+    found: set[int] = set()
     for instruction in instructions:
         if instruction.opname != "SEND" or instruction.argval not in at:
             continue
@@ -64,5 +64,6 @@ def _dropping(code: CodeType) -> frozenset[int]:
         if instructions[behind].opname == "END_SEND":  # Python 3.12 and later
             behind += 1
         if instructions[behind].opname == "POP_TOP":
-            found.add(instruction.offset)
+            # Python 3.12 stands at the instruction's cache while the coroutine runs.
+            found.update((instruction.offset, instruction.offset + 2))
     return frozenset(found)
