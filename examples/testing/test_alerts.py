@@ -1,9 +1,9 @@
 """Tests of the application: no broker, no waiting."""
 
 import pytest
-from alerts import Alert, Reading, alerts, app, hot_in_a_row, last_seen, readings, watch
 
 import faust
+from examples.testing.alerts import Alert, Reading, alerts, app, hot_in_a_row, last_seen, readings, watch
 
 
 @pytest.fixture(autouse=True)

@@ -69,6 +69,8 @@ class Agent(Asked, Generic[T]):
     An event whose body raises is dealt with by the agent's error policy and the agent goes on.
     """
 
+    topic: Topic[Any, T]
+
     def __init__(
         self,
         app: App,
