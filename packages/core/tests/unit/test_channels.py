@@ -253,6 +253,39 @@ async def test_what_was_put_is_dealt_with_before_the_application_stops(lab, even
     assert seen == list(range(5)) == lab.values("out")
 
 
+async def test_what_is_put_while_the_application_is_stopped_waits_for_its_next_start(lab, eventually):
+    app = lab.app()
+    channel = app.channel(maxsize=2)
+    seen = []
+
+    @app.agent(channel)
+    async def agent(stream):
+        async for value in stream:
+            seen.append(value)
+
+    for value in range(3):
+        async with app:
+            assert channel.subscriber_count == 1
+            await eventually(lambda: seen == list(range(value)))  # noqa: B023  it is awaited here
+        assert channel.subscriber_count == 0
+        await channel.put(value)
+
+
+async def test_an_agent_that_is_cancelled_holds_nobody_up(lab, eventually):
+    app = lab.app()
+    channel = app.channel(maxsize=1)
+
+    @app.agent(channel, concurrency=2)
+    async def agent(stream):
+        async for _ in stream:
+            pass
+
+    async with app:
+        agent.cancel()
+        await eventually(lambda: channel.subscriber_count == 0)
+        await asyncio.wait_for(channel.put(1), 1)
+
+
 async def test_a_channel_can_be_grouped_into_a_topic_and_change_tables_there(lab, eventually):
     app = lab.app()
     channel = app.channel()

@@ -167,6 +167,8 @@ class ActorRunner:
             try:
                 await self._once()
             except asyncio.CancelledError:
+                if self.cancelled and self.subscription.topic.in_memory:
+                    self.subscription.actor_returned()  # nobody who puts waits for it
                 raise
             except Exception as exc:  # noqa: BLE001  whatever user code raises
                 self.errors += 1

@@ -198,6 +198,11 @@ class Streams:
                 runner.cancelled = True
                 runner.subscription.throw(asyncio.CancelledError())
 
+    async def leave_channels(self) -> None:
+        """Read no channel any more: what is put from now on waits for the next reader."""
+        for reader in self._readers:
+            reader.close()
+
     async def channels_empty(self) -> None:
         """Return when agents have dealt with all that was put into their channels."""
         while not all(reader.idle for reader in self._readers):  # noqa: ASYNC110  once, at the end

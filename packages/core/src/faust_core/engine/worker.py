@@ -376,6 +376,7 @@ class Worker:
 
     async def _close(self) -> None:
         closing: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("leave the channels", self.streams.leave_channels),
             ("stop reading answers", self.app.rpc.aclose),
             ("leave the group", self.membership.leave),
             ("close the tables", self._close_tables),
