@@ -127,6 +127,19 @@ EXAMPLES = (
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
     Example(
+        "answers",
+        _printed(
+            "the greeter starts",
+            "the roots are [1.0, 2.0, 3.0]",
+            "an inverse is 0.25",
+            "an inverse is 0.2",
+            "no inverse: ZeroDivisionError: float division by zero",
+            "square_root is waiting",
+            "the greeter stops",
+        ),
+        worker=False,
+    ),
+    Example(
         "embed_asyncio",
         _printed(*(f"welcome {name}, this is visit number {number}" for name, number in (("ada", 2), ("bob", 1)))),
         worker=False,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core._context import current_claim
-from faust_core.agents import Agent
+from faust_core.agents import ActorInfo, Agent
 from faust_core.application import AppProtocol
+from faust_core.clock import Clock, SystemClock
 from faust_core.declaring import Declares
 from faust_core.engine.backends import Backends
 from faust_core.engine.client import Client
@@ -23,6 +24,7 @@ from faust_core.engine.schedule import Job
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
 from faust_core.headers import HeadersArg
+from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.registry import has_store, store_factory, transport_factory
@@ -58,10 +60,17 @@ class App(Declares):
 
     def __init__(self, id: str, **options: Any) -> None:  # noqa: A002  the name that applications use
         super().__init__(Settings.from_options(id, options))
+        #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
+        self.clock: Clock = SystemClock()
+        #: told of each error that agents, jobs and decoding raise, before their policies deal with it; for tests
+        self.on_error_seen: Callable[[str, BaseException], None] | None = None
+        #: tables are kept in memory, wherever they are declared to be kept; for tests
+        self.stores_in_memory = False
         self._worker: Worker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
         self._configured = False
+        self._started_before = False
         self._transport: Transport | None = None
         #: what is sent with; None while the application is not started.  Plain, as each send reads it.
         self.active_producer: Producer | None = None
@@ -146,6 +155,11 @@ class App(Declares):
         """Connect for sending and asking, without processing anything; `stop()` ends it."""
         await self._connect()
 
+    async def maybe_start_client(self) -> None:
+        """Likewise, unless the application runs."""
+        if self._worker is None:
+            await self._connect()
+
     # -- running
 
     def make_transport(self) -> Transport:
@@ -183,8 +197,22 @@ class App(Declares):
 
     def make_store_backend(self, url: str | None = None) -> StoreBackend:
         """Make the store of `url`, without one that of `store_url`; nothing is opened yet."""
-        url = url or self.store_url
+        url = "memory://" if self.stores_in_memory else url or self.store_url
         return store_factory(url)(url, StoreContext(self.conf.id, Path(self.conf.tabledir), {}))
+
+    # Hooks of subclasses; each comes before or after everything else of its kind.
+
+    async def on_first_start(self) -> None:
+        """It is started for the first time in this process."""
+
+    async def on_start(self) -> None:
+        """It is being started: nothing runs yet."""
+
+    async def on_stop(self) -> None:
+        """It is being stopped: everything still runs."""
+
+    async def on_shutdown(self) -> None:
+        """Nothing runs any more."""
 
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
@@ -196,6 +224,10 @@ class App(Declares):
             raise ConfigError(f"application {self.id} runs already")
         self._tell_configured()
         await self._disconnect()
+        if not self._started_before:
+            self._started_before = True
+            await self.on_first_start()
+        await self.on_start()
         backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
         self._worker = Worker(
@@ -222,17 +254,42 @@ class App(Declares):
         Raises:
             Exception: what the worker failed with, if it did.
         """
-        await self.rpc.aclose()
+        ran = self._worker is not None
         try:
+            if self._worker is not None and not self._worker.failed:
+                await self.on_stop()
             if self._worker is not None:
                 await self._worker.stop()
                 await self._worker.wait()
         finally:
+            await self.rpc.aclose()
             self._forget_worker()
             await self._disconnect()
+            if ran:
+                await self.on_shutdown()
 
     def _forget_worker(self) -> None:
         self._worker = self._transport = self.active_producer = None
+
+    async def maybe_start(self) -> bool:
+        """Start it unless it runs; returns whether it was started."""
+        if self._worker is not None:
+            return False
+        await self.start()
+        return True
+
+    @property
+    def started(self) -> bool:
+        return self._worker is not None
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether loops of tasks should end: the application is not running, or is being stopped."""
+        return self._worker is None or self._worker.stopping
+
+    def finalize(self) -> None:
+        """Say that the settings are final; starting does that, too."""
+        self._tell_configured()
 
     async def wait(self) -> None:
         """Return when the worker has stopped by itself.
@@ -248,8 +305,8 @@ class App(Declares):
         """The running worker; None while the application is not started."""
         return self._worker
 
-    async def commit(self) -> None:
-        """Take a checkpoint now, and return when it is taken.
+    async def commit(self, topics: Iterable[str] | None = None) -> None:  # noqa: ARG002  for existing applications
+        """Take a checkpoint now, of everything, whatever the topics are; return when it is taken.
 
         Inside of an event it returns at once, and the checkpoint is taken as soon as the event is done: a commit
         waits for events in hand, and this one would wait for itself.
@@ -261,9 +318,24 @@ class App(Declares):
         else:
             await self._worker.commit(None)
 
+    async def sleep(self, seconds: float | dt.timedelta) -> None:
+        """Wait; in a `TestDriver`, until the test moves its time so far."""
+        await self.clock.sleep(seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds)
+
     def is_leader(self) -> bool:
         """Whether this worker is the one that runs `on_leader` jobs."""
         return self._worker is not None and self._worker.is_leader()
+
+    def saw_error(self, who: str, error: BaseException, /) -> None:
+        if self.on_error_seen is not None:
+            self.on_error_seen(who, error)
+
+    def actors_of(self, agent: Agent[Any], /) -> list[ActorInfo]:
+        return [] if self._worker is None else self._worker.streams.actors_of(agent)
+
+    def cancel_actors(self, agent: Agent[Any], /) -> None:
+        if self._worker is not None:
+            self._worker.streams.cancel_actors(agent)
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
@@ -291,6 +363,11 @@ class App(Declares):
             main(self)
             return
         raise PluginMissing("app.main() needs the command line: pip install faust-cli")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(self, name)
 
     def __repr__(self) -> str:
         return f"<App: {self.id}>"

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from faust_core.clock import Clock
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
 
 if TYPE_CHECKING:
+    from faust_core.asking import Asking, ReplyPromise
+    from faust_core.headers import HeadersArg
     from faust_core.settings import Settings
+    from faust_core.supervision import ActorInfo
 
 __all__ = ["AppProtocol", "Asks"]
 
 
 class Asks(Protocol):
-    """Sends to agents and waits for what they yield."""
+    """Waits for what agents answer."""
 
-    async def ask(
+    @property
+    def topic(self) -> str:
+        """Where answers to this process go."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to read answers.  Idempotent.
+
+        Raises:
+            ConfigError: the application is not connected.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Read no further; who still waits is cancelled."""
+        ...
+
+    def asking(self) -> Collection[Asking]:
+        """Return the open questions of actors that have an item in their hands."""
+        ...
+
+    async def send_now(
         self,
-        agent: Any,
+        topic: Any,
         value: Any,
-        *,
-        key: Any,
-        partition: int | None,
-        timestamp: float | None,
-        headers: Any,
-        timeout: float,
-    ) -> Any: ...
+        key: Any = None,
+        partition: int | None = None,
+        timestamp: Any = None,
+        headers: HeadersArg = None,
+        failed: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Queue a record outside of every transaction; `failed` is called where it cannot be written."""
+        ...
+
+    def expect(self, promise: ReplyPromise, topics: Collection[str], /) -> None:
+        """Fulfil the promise when the answer of the agent of these topics comes."""
+        ...
 
 
 class AppProtocol(Protocol):
@@ -36,6 +66,8 @@ class AppProtocol(Protocol):
     @property
     def conf(self) -> Settings: ...
 
+    #: what timers, back-offs, time-outs and windows of the wall clock go by
+    clock: Clock
     #: the producer to send with; None while the application is not started
     active_producer: Producer | None
 
@@ -48,6 +80,18 @@ class AppProtocol(Protocol):
 
     def make_store_backend(self, url: str | None = None) -> StoreBackend:
         """Make the store of `url`, without one the application's own; nothing is opened yet."""
+        ...
+
+    def saw_error(self, who: str, error: BaseException, /) -> None:
+        """Something of the program raised; called for each error, whatever its policy is."""
+        ...
+
+    def actors_of(self, agent: Any, /) -> list[ActorInfo]:
+        """Return the running actors of an agent; none while the application is not started."""
+        ...
+
+    def cancel_actors(self, agent: Any, /) -> None:
+        """Have this worker's actors of an agent read no further."""
         ...
 
     async def create_topics(self, specs: Sequence[TopicSpec], /) -> None: ...

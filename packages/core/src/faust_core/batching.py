@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from faust_core.claims import Claim, ClaimSource
+from faust_core.clock import Clock
 
 __all__ = ["HALTED_S", "Batching"]
 
@@ -28,12 +29,15 @@ class _Batch:
 class Batching:
     """Collects values into lists of at most `size`; none waits longer than `patience_s`.  A list has one partition."""
 
-    def __init__(self, size: int, patience_s: float, *, manual: bool, enter: Callable[[Claim], None]) -> None:
+    def __init__(
+        self, size: int, patience_s: float, *, clock: Clock, manual: bool, enter: Callable[[Claim], None]
+    ) -> None:
         """Args:
         manual: a list's items are done when they are acknowledged, not when the next list is asked for.
         enter: called with the claim that is current from now on.
         """
         self._size = size
+        self._clock = clock
         self._patience_s = patience_s
         self._manual = manual
         self._enter = enter
@@ -45,7 +49,7 @@ class Batching:
     ) -> AsyncIterator[list[Any]]:
         source = await open_source()
         source.leave_all()
-        loop = asyncio.get_running_loop()
+        clock = self._clock
         batches: dict[Any, _Batch] = {}
         in_hand: list[Claim] = []
         try:
@@ -54,12 +58,12 @@ class Batching:
                 claim = await source.claim(None, deadline_s=deadline)
                 if claim is not None:
                     await self._collect(claim, source, batches, values_of)
-                now = loop.time()
+                now = clock.monotonic()
                 for tp in [tp for tp, batch in batches.items() if self._due(batch, now) or source.ended]:
                     task = batches[tp].claims[0].task
                     if task.halted and not task.closed:
                         # A checkpoint is under way; the batch comes behind it.
-                        batches[tp].deadline = now + HALTED_S
+                        await asyncio.sleep(HALTED_S)
                         continue
                     batch = batches.pop(tp)
                     in_hand = batch.claims
@@ -71,6 +75,9 @@ class Batching:
                                 self._hold(held, source)
                         self._enter(in_hand[-1])
                         yield batch.values
+                        for held in in_hand:
+                            if held.after is not None:
+                                await held.after()
                     for held in in_hand:
                         held.held = False
                         held.index = held.stop
@@ -94,8 +101,7 @@ class Batching:
         values_of: Callable[[Claim, ClaimSource], AsyncIterator[Any]],
     ) -> None:
         claim.held = claim.buffered = True
-        loop = asyncio.get_running_loop()
-        batch = batches.setdefault(claim.tp, _Batch(loop.time() + self._patience_s))
+        batch = batches.setdefault(claim.tp, _Batch(self._clock.monotonic() + self._patience_s))
         if len(batch.values) == self._size:
             source.release(claim)
             return

@@ -7,7 +7,7 @@ carried out.  A claim that is not finished holds the committed offset back at it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from faust_core.protocols.transport import Producer
@@ -87,6 +87,7 @@ class Claim:
 
     __slots__ = (
         "actor",
+        "after",
         "batch",
         "buffered",
         "failed",
@@ -115,6 +116,8 @@ class Claim:
         self.source = source
         #: the asyncio task that works on it
         self.actor: asyncio.Task[Any] | None = None
+        #: called when the body is through with a batch that `take()` has handed out
+        self.after: Callable[[], Awaitable[None]] | None = None
         #: `take()` holds all of a claim's items until the body is through with them.
         self.held = False
         #: `take()` is still collecting: nothing has been done with the items yet
@@ -236,7 +239,7 @@ class ClaimSource(Protocol):
         """Give `previous` back, its records up to its index done, and return the next one.
 
         Waits while there is nothing to do or a checkpoint is under way.  None: `deadline_s`
-        (of the event loop's clock) has passed, or the source has ended.
+        (of the application's clock) has passed, or the source has ended.
         """
         ...
 

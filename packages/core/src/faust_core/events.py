@@ -172,9 +172,11 @@ class Event(Generic[K, V]):
         """
         batch = self._claim.batch
         topic = self._topic(channel)
+        if topic.in_memory:
+            return await self.send(topic, key, value, partition, timestamp, headers, callback=callback)
         return await topic.send_bytes(
-            key=batch.keys[self._index] if key is UNCHANGED else topic.encode_key(key),
-            value=batch.values[self._index] if value is UNCHANGED else topic.encode_value(value),
+            key=topic.encode_key(batch.keys[self._index] if key is UNCHANGED else key),
+            value=topic.encode_value(batch.values[self._index] if value is UNCHANGED else value),
             partition=partition,
             timestamp=timestamp,
             headers=batch.headers(self._index) if headers is None else headers,

@@ -127,7 +127,7 @@ class LocalSource:
             return None
         if self._next is None:
             self._next = asyncio.ensure_future(_take(self._values))
-        timeout = None if deadline_s is None else max(0.0, deadline_s - asyncio.get_running_loop().time())
+        timeout = None if deadline_s is None else max(0.0, deadline_s - self._decoding.app.clock.monotonic())
         try:
             done, _ = await asyncio.wait([self._next], timeout=timeout)
         except asyncio.CancelledError:

@@ -11,7 +11,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -125,7 +125,7 @@ class Settings:
                                  env="APP_STUCK_AGENT_POLICY")  # fmt: skip
 
     # Agents
-    agent_supervisor: Any = _s(None, _obj, "how agents are restarted: see `on_error`", effect=False)
+    agent_supervisor: Any = _s(None, _obj, "a supervisor of the original; CrashingSupervisor means on_error=crash")
 
     # Broker
     broker_consumer: tuple[str, ...] = _s(
@@ -295,6 +295,18 @@ class Settings:
         settings._derive()
         settings._check()
         return settings
+
+    def with_options(self, **options: Any) -> Settings:
+        """Return the same settings but for these.
+
+        Raises:
+            UnknownSetting: an option that does not exist.
+            ConfigError: a value that a setting cannot have.
+        """
+        values = gather(_SETTINGS, options, {})
+        changed = replace(self, explicit=self.explicit | values.keys(), **values)
+        changed._check()  # noqa: SLF001  its own
+        return changed
 
     def _derive(self) -> None:
         """Set what follows from other settings."""

@@ -377,22 +377,22 @@ class Stream(Generic[T]):
         if n < 1 or window == 0:
             raise ConfigError(f"{self._owner}: rate_limit({n}, {per}): at least one value in more than zero seconds")
         times: deque[float] = deque(maxlen=n)
+        clock = self.topic.app.clock
         first = not self._processors
 
         async def wait(value: T) -> Any:
-            loop = asyncio.get_running_loop()
-            if len(times) == n and times[0] + window > loop.time():
+            if len(times) == n and times[0] + window > clock.monotonic():
                 claim = _claim()
                 collected = claim.buffered
                 # Nothing was done with the item yet, so a checkpoint need not wait for it.
                 claim.buffered = collected or first
-                await asyncio.sleep(times[0] + window - loop.time())
+                await clock.sleep(times[0] + window - clock.monotonic())
                 while claim.buffered and claim.task.halted and not claim.task.closed:  # noqa: ASYNC110  few, and briefly
                     await asyncio.sleep(HALTED_S)
                 claim.buffered = collected
                 if first and claim.task.closed:
                     return SKIP  # another worker's by now, and untouched here
-            times.append(loop.time())
+            times.append(clock.monotonic())
             return value
 
         return self._with(wait)
@@ -466,7 +466,13 @@ class Stream(Generic[T]):
             raise ConfigError(f"{self._owner}: {name}({max_!r}): a batch has at least one value")
         patience = _seconds(f"{self._owner}: {name}(within=…)", within)
         loop = _Loop()
-        batching = Batching(max_, patience, manual=self._manual if manual is None else manual, enter=loop.enter)
+        batching = Batching(
+            max_,
+            patience,
+            clock=self.topic.app.clock,
+            manual=self._manual if manual is None else manual,
+            enter=loop.enter,
+        )
         batches = batching.run(self.open, lambda claim, source: processed(claim, source, processors))
         loop.watch(batches)
         return batches

@@ -83,10 +83,12 @@ class Topic(Generic[K, V]):
 
     Attributes:
         from_table: its records are a table's closed windows: there is nothing to read from the broker.
+        in_memory: it is a channel, whose values have no bytes.
         processors: what each value goes through before a stream's own.
     """
 
     from_table = False
+    in_memory = False
     processors: tuple[Callable[[Any], Any], ...] = ()
 
     def __init__(

@@ -313,25 +313,3 @@ async def test_a_commit_inside_of_an_event_is_taken_when_the_event_is_done(lab, 
         await app.commit()
         assert lab.committed("in") == 3, "outside of events it is taken when the call returns"
     assert committed_within == [None]
-
-
-async def test_asking_inside_of_an_event_says_why_no_answer_can_come(lab, eventually):
-    app = lab.app(processing_guarantee="exactly_once")
-    lab.put("in", 1)
-
-    @app.agent("questions")
-    async def answers(stream):
-        async for value in stream:
-            yield value
-
-    @app.agent("in")
-    async def asks(stream):
-        async for value in stream:
-            await answers.ask(value)
-
-    async with app:
-        await eventually(lambda: lab.records("app-dead-letter"))
-    [letter] = lab.records("app-dead-letter")
-    headers = dict(letter.headers)
-    assert headers["Faust-Error-Type"] == b"ConfigError"
-    assert b"answers cannot be asked within an event (of in) under exactly-once" in headers["Faust-Error-Message"]

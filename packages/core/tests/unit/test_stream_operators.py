@@ -373,7 +373,7 @@ async def test_a_stream_of_an_iterable_raises_what_it_raises_and_changes_no_tabl
     async for value in app.stream([1]):
         with pytest.raises((NoCurrentEvent, ConfigError), match="iterable"):
             table[value] += 1
-    with pytest.raises(ConfigError, match="topic, its name or an iterable"):
+    with pytest.raises(ConfigError, match="a channel or an iterable"):
         app.stream(3)
 
 

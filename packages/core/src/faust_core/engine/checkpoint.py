@@ -14,9 +14,11 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from faust_core.asking import Asking
 from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
+from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.store import Change
@@ -34,6 +36,8 @@ CUT_WAIT_S = 0.1
 #: when the worker crashes then, the item is repeated on top of what it had already changed.
 CUT_PATIENCE_S = 1.0
 STORE_RETRY_S = 1.0
+#: How often it is looked whether answers have come that items in flight wait for.
+ANSWERS_S = 0.002
 
 
 class Checkpointer:
@@ -48,7 +52,11 @@ class Checkpointer:
         *,
         stuck_after_s: float,
         run_in_thread: Callable[[Callable[[], None]], asyncio.Future[None]],
+        asking: Callable[[], Collection[Asking]] = tuple,
     ) -> None:
+        """Args:
+        asking: the open questions of actors that have an item in their hands.
+        """
         self._outgoing = outgoing
         #: what attached records are sent by
         self._producer = outgoing.producer
@@ -57,6 +65,7 @@ class Checkpointer:
         self._member = member
         self._stuck_after_s = stuck_after_s
         self._run_in_thread = run_in_thread
+        self._asking = asking
         self._lock = asyncio.Lock()
         self._idle = asyncio.Event()
         self._draining: dict[Task, float] = {}
@@ -143,6 +152,7 @@ class Checkpointer:
         """Wait until nothing that would be cut in two is in flight, and return the tasks for which that is so."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._stuck_after_s if patient else CUT_WAIT_S)
+        answers_until = deadline if patient else loop.time() + CUT_PATIENCE_S
         ack_deadline = loop.time() + (CUT_PATIENCE_S if self._outgoing.exactly_once else 0.0)
         while True:
             self._idle.clear()
@@ -152,6 +162,8 @@ class Checkpointer:
             unacked = loop.time() < ack_deadline and self._unacked().intersection(tasks)
             if not waiting and not unacked:
                 return tasks
+            if waiting and await self._let_answers_through(tasks, answers_until):
+                continue
             if self._abandoned:
                 raise StuckError(self._abandoned)
             try:
@@ -169,6 +181,46 @@ class Checkpointer:
                 if not patient:
                     left_out = [task for task in left_out if now - self._draining.get(task, now) <= CUT_PATIENCE_S]
                 return [task for task in tasks if task not in left_out]
+
+    async def _let_answers_through(self, tasks: Collection[Task], until: float) -> bool:
+        """Where items in flight wait for other agents' answers, let those agents work, until the items are done.
+
+        Whoever asks gets nothing new meanwhile, unless it is itself asked by one of those items.  Returns whether there
+        were such items; all is halted again then.
+
+        Args:
+            until: of the event loop's clock.
+        """
+        loop = asyncio.get_running_loop()
+        held_back: set[Subscription] = set()
+        found = False
+        try:
+            while (claims := self._asking_in_flight()) and loop.time() < until:
+                found = True
+                actors = {claim.actor for claim in claims}
+                wanted = {topic for question in self._asking() if question.actor in actors for topic in question.topics}
+                for asked in [source for source in held_back if wanted.intersection(source.topic.topics)]:
+                    held_back.discard(asked)
+                    asked.go_on()
+                for claim in claims:
+                    source = claim.source
+                    if isinstance(source, Subscription) and not wanted.intersection(source.topic.topics):
+                        claim.raw.clear()  # its loop asks for the next claim after this item
+                        held_back.add(source)
+                        source.hold_back()
+                self._resume(tasks)
+                await asyncio.sleep(ANSWERS_S)
+        finally:
+            if found:
+                for task in tasks:
+                    task.halted = True
+            for source in held_back:
+                source.go_on()
+        return found
+
+    def _asking_in_flight(self) -> list[Claim]:
+        asking = {question.actor for question in self._asking()}
+        return [claim for claim in self._in_flight() if claim.actor in asking] if asking else []
 
     def _unacked(self) -> set[Task]:
         return {task for subscription in self._fetcher.subscriptions() for task in subscription.unacked()}

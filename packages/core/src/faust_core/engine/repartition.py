@@ -39,6 +39,7 @@ class Pump:
         self._producer = producer
         self._on_error = on_error
         self.name = f"{parent.owner} → {topic}"
+        self.cancelled = False
         self._encode_other_key, _ = encoder_of(find_codec("json"))
 
     def send_by(self, producer: Producer) -> None:
@@ -60,7 +61,8 @@ class Pump:
                 claim.source.release(claim)
 
     async def _pump(self) -> None:
-        as_it_is = not self._parent.processors
+        # What is in memory has no bytes.
+        as_it_is = not self._parent.processors and not self._parent.topic.in_memory
         name = self._topic.get_topic_name()
         encode = self._topic.encode_value
         key_of = self._key
@@ -71,7 +73,7 @@ class Pump:
             batch = claim.batch
             partition = None
             if key_of is None:
-                key: Any = batch.keys[index]
+                key: Any = self.key_bytes(batch.keys[index])
             else:
                 try:
                     key = key_of(value)

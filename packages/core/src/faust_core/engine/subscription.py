@@ -151,6 +151,7 @@ class Subscription:
         self.ended = False
         self.taken = 0
         self._thrown: deque[BaseException] = deque()
+        self._held_back = False
 
     # -- the engine's side
 
@@ -197,6 +198,15 @@ class Subscription:
         for queue in self._queues.values():
             queue.clear(queue.position)
             self._on_drained(queue.tp)
+
+    def hold_back(self) -> None:
+        """Hand nothing out until `go_on`, although tasks are not halted."""
+        self._held_back = True
+
+    def go_on(self) -> None:
+        self._held_back = False
+        while self._waiters:
+            self._pass_on()
 
     def actor_returned(self) -> None:
         """One actor reads no further; after the last one the stream holds no offset and no partition back."""
@@ -327,7 +337,7 @@ class Subscription:
                     break
 
     def _next(self) -> PartitionQueue | None:
-        while self._ready:
+        while self._ready and not self._held_back:
             queue = self._ready.popleft()
             queue.listed = False
             if queue.pending and not queue.task.halted and not queue.task.closed:
@@ -335,7 +345,7 @@ class Subscription:
         return None
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, deadline_s: float | None) -> bool:
-        waiter = loop.create_future()
+        waiter: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiter)
         actor = asyncio.current_task()
         self.waiters.add(actor)
@@ -344,12 +354,16 @@ class Subscription:
             if deadline_s is None:
                 await waiter
                 return True
-            timeout = deadline_s - loop.time()
+            clock = self.topic.app.clock
+            timeout = deadline_s - clock.monotonic()
             if timeout <= 0:
                 await asyncio.sleep(0)
                 return False
-            done, _ = await asyncio.wait([waiter], timeout=timeout)
-            return bool(done)
+            timer = clock.call_later(timeout, lambda: None if waiter.done() else waiter.set_result(False))
+            try:
+                return await waiter is not False
+            finally:
+                timer.cancel()
         finally:
             self.waiters.discard(actor)
             if not waiter.done():

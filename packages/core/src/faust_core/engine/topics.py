@@ -51,7 +51,7 @@ class Topics:
         more = False
         for subscription in subscriptions:
             topic = subscription.topic
-            found = {name for name in existing if topic.matches(name) and not self._is_internal(name)}
+            found = {name for name in existing if topic.matches(name) and not self.is_internal(name)}
             new = found.difference(topic.topics)
             if new:
                 log.info("pattern %s matches: %s", topic, ", ".join(sorted(new)))
@@ -59,7 +59,7 @@ class Topics:
                 more = True
         return more
 
-    def _is_internal(self, name: str) -> bool:
+    def is_internal(self, name: str) -> bool:
         conf = self._conf
         return (
             name.startswith(("__", conf.reply_to_prefix))

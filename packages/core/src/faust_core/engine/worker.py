@@ -28,7 +28,7 @@ from faust_core.engine.patience import patiently
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
-from faust_core.engine.schedule import Job, run_job
+from faust_core.engine.schedule import Job, JobWatch, run_job
 from faust_core.engine.stores import Stores
 from faust_core.engine.streams import Streams
 from faust_core.engine.subscription import Subscription
@@ -99,7 +99,8 @@ class Worker:
         self._failure: BaseException | None = None
         self._group: asyncio.TaskGroup | None = None
         self._background: set[asyncio.Task[Any]] = set()
-        self._jobs: set[asyncio.Task[Any]] = set()
+        self._jobs: dict[asyncio.Task[Any], Job] = {}
+        self._job_watch = JobWatch(app.saw_error)
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="faust-store")
         #: set once the topics that agents read have been collected; what is opened later joins them
         self._opened = False
@@ -193,6 +194,7 @@ class Worker:
             # The last commit must fit into the shutdown with its wait for items in flight.
             stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout * 0.8,
             run_in_thread=self._in_thread,
+            asking=self.app.rpc.asking,
         )
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
@@ -254,6 +256,15 @@ class Worker:
         if self._failure is None:
             self._failure = error
         self._stopping.set()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has stopped, or is about to, because of an error."""
+        return self._failure is not None or (self._main is not None and self._main.done())
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
 
     @property
     def producer(self) -> Producer:
@@ -368,6 +379,9 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
+                    # What agents have put into channels lasts no longer than this process.
+                    await self.streams.channels_empty()
+                    await self.checkpointer.run(final=True)
         except (
             TimeoutError,
             FencedError,
@@ -381,6 +395,8 @@ class Worker:
 
     async def _close(self) -> None:
         closing: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("leave the channels", self.streams.leave_channels),
+            ("stop reading answers", self.app.rpc.aclose),
             ("leave the group", self.membership.leave),
             ("close the tables", self._close_tables),
             ("close the producer", self.outgoing.aclose),
@@ -459,9 +475,14 @@ class Worker:
     # -- jobs
 
     def start_job(self, job: Job) -> None:
-        task = self.spawn(run_job(job, self.app, self.is_leader), f"faust {job.name}")
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+        task = self.spawn(run_job(job, self.app, self.is_leader, self.app.clock, self._job_watch), f"faust {job.name}")
+        self._jobs[task] = job
+        task.add_done_callback(lambda done: self._jobs.pop(done, None))
+
+    def timers_under_way(self) -> list[asyncio.Task[Any]]:
+        """Return the timers and crontabs, as asyncio tasks, whose function runs now."""
+        timed = {task for task, job in self._jobs.items() if job.interval_s is not None or job.cron is not None}
+        return [task for task in self._job_watch.under_way if task in timed and task is not None]
 
     def is_leader(self) -> bool:
         """Whether this worker owns the first of all tasks: one worker at a time does."""

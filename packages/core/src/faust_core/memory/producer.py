@@ -92,6 +92,9 @@ class MemoryProducer:
         ):
             raise BufferFull(f"{self._client_id} holds {self._held_bytes} unsent bytes: await drain() and send again")
         found = self._topics.get(topic)
+        if found is None and self._broker.auto_create:
+            self._broker.create_topic(topic, self._broker.auto_create)
+            found = self._topics[topic]
         if found is None:
             self._fail(TopicMissing(f"there is no topic {topic!r} in {self._broker.url}"), on_delivery)
             return

@@ -15,7 +15,7 @@ from faust_core.tables import Table
 from faust_core.windows.closed import ClosedWindows
 from faust_core.windows.kinds import HoppingWindow, SessionWindow, SlidingWindow, Window, WindowRange
 from faust_core.windows.partition import WindowedPartition
-from faust_core.windows.times import TimeOf, record_time, time_of, wall_time
+from faust_core.windows.times import TimeOf, record_time, time_of
 from faust_core.windows.views import WindowedView, WindowSet
 
 __all__ = ["LateEvent", "WindowedTable", "split"]
@@ -94,9 +94,13 @@ class WindowedTable(Generic[K, V]):
         """
         return self._relative(time_of(what, self.name, self.table.app.conf.timezone))
 
+    def wall_time(self) -> float:
+        """Return the time now, epoch seconds."""
+        return self.table.app.clock.time()
+
     def relative_to_now(self) -> Self:
         """Let them mean the wall clock's window."""
-        return self._relative(wall_time)
+        return self._relative(lambda _event: self.wall_time())
 
     def relative_to_stream(self) -> Self:
         """Let them mean the window of the event's record; the default."""
