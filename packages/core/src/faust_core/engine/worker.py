@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -388,14 +387,14 @@ class Worker:
     # -- committing
 
     async def _commit_loop(self) -> None:
-        conf = self.conf
-        self._committed_at = time.monotonic()
+        conf, loop = self.conf, asyncio.get_running_loop()
+        self._committed_at = loop.time()
         records = self.fetcher.records
         while True:
             await asyncio.sleep(min(TICK_S, conf.broker_commit_interval))
             await self.rebalancer.stable.wait()
             due = (
-                time.monotonic() - self._committed_at >= conf.broker_commit_interval
+                loop.time() - self._committed_at >= conf.broker_commit_interval
                 or self.fetcher.records - records >= conf.broker_commit_every
                 or self._dirty_keys() >= conf.overlay_max_keys
                 or any(table.pressing for task in self.rebalancer.running() for table in task.tables.values())
@@ -412,7 +411,7 @@ class Worker:
     async def commit(self, tasks: Collection[Task] | None) -> None:
         """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
         if tasks is None:
-            self._committed_at = time.monotonic()
+            self._committed_at = asyncio.get_running_loop().time()
         async with self._committing:
             await self._commit(tasks)
 
