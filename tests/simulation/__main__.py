@@ -55,7 +55,7 @@ def _many(seeds: range, processes: int, stop_after: int) -> int:
                 print(f"  again: python -m tests.simulation --seed {seed}", flush=True)
                 if len(failed) >= stop_after:
                     break
-            if done % 1000 == 0:
+            if done % 500 == 0:
                 print(f"{done} seeds, {len(failed)} failed, {time.monotonic() - started:.0f} s", flush=True)
         pool.terminate()
     took = time.monotonic() - started

@@ -46,10 +46,10 @@ def judge(scenario: Scenario, broker: Broker, disks: Mapping[str, Disk], *, calm
     """Yield what is wrong.
 
     Args:
-        calm: nothing happened that may have an event repeated.
+        calm: nothing happened that may have an event repeated; a rebalance may, where one is in flight.
     """
     expected = Expected(scenario)
-    exact = scenario.exactly_once or calm
+    exact = scenario.exactly_once or (calm and scenario.nodes == 1)
     tables = {name: _changelog(broker, name) for name in TABLES}
     yield from _differences("seen", tables["seen"], expected.seen)
     yield from _differences("grouped", tables["grouped"], expected.grouped)
@@ -64,7 +64,7 @@ def judge(scenario: Scenario, broker: Broker, disks: Mapping[str, Disk], *, calm
             if tables["counts"].get(key, 0) < count
         )
     out = [tuple(value) for value in _values(broker, "out")]
-    letters = [json.loads(r.value or b"")[1] for r in broker.records(f"{APP}-dead-letter")] if scenario.poison else []
+    letters = [n for _, n in _values(broker, f"{APP}-dead-letter")]
     if exact:
         if scenario.concurrency == 1:
             yield from _multiset("out", out, expected.out)
@@ -77,12 +77,11 @@ def judge(scenario: Scenario, broker: Broker, disks: Mapping[str, Disk], *, calm
         yield from _missing("regrouped", _values(broker, "regrouped"), expected.regrouped)
         yield from _missing("dead letters", letters, scenario.poison)
     yield from _stores(broker, disks)
-    if broker.transactions.open_ids():
-        yield f"transactions are still open: {broker.transactions.open_ids()}"
 
 
 def _values(broker: Broker, topic: str) -> list[Any]:
-    return [json.loads(record.value or b"null") for record in broker.records(topic)]
+    records = broker.records(topic) if topic in broker.topics else []
+    return [json.loads(record.value or b"null") for record in records]
 
 
 def _changelog(broker: Broker, table: str) -> dict[str, Any]:

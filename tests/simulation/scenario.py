@@ -25,6 +25,7 @@ class Scenario:
     Attributes:
         poison: records that raise in `count`.
         slow: for how long it waits, by record: before, and after it has changed its tables.
+        one_topic: both agents read the same topic.
     """
 
     seed: int
@@ -40,9 +41,10 @@ class Scenario:
     poison: frozenset[int]
     slow: dict[int, tuple[float, float]]
     events: int
+    one_topic: bool
 
     @classmethod
-    def of(cls, seed: int, random: Random) -> Scenario:
+    def of(cls, seed: int, random: Random, *, one_topic: bool = False) -> Scenario:
         records = random.randrange(20, 90)
         numbers = range(records)
         return cls(
@@ -63,7 +65,12 @@ class Scenario:
                 if random.random() < 0.2
             },
             events=random.randrange(1, 11),
+            one_topic=one_topic,
         )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("in",) if self.one_topic else ("in", "other")
 
     def key(self, n: int) -> str:
         return f"k{n * 7919 % self.keys}"
@@ -121,7 +128,7 @@ def make_app(scenario: Scenario, broker: Broker, node: str, client_id: str) -> A
             if after:
                 await asyncio.sleep(after)
 
-    @app.agent("in", name="regroup")
+    @app.agent("in" if scenario.one_topic else "other", name="regroup")
     async def regroup(stream: Any) -> None:
         async for key, n in stream.group_by(lambda value: scenario.group(value[1]), name="group"):
             grouped[scenario.group(n)] |= 1 << n
@@ -134,4 +141,5 @@ def write_input(scenario: Scenario, broker: Broker, n: int) -> None:
     """Write the record `n`."""
     key = scenario.key(n).encode()
     value = json.dumps([scenario.key(n), n]).encode()
-    broker.append("in", value, key, partition_for(key, scenario.partitions))
+    for topic in scenario.inputs:
+        broker.append(topic, value, key, partition_for(key, scenario.partitions))

@@ -237,6 +237,8 @@ class Worker:
             task = self._group.create_task(coroutine, name=name)
         except RuntimeError:  # the group itself refuses once another of its tasks has failed
             coroutine.close()
+            # It is that failure which stops the worker, not what comes of this refusal.
+            self.rebalancer.stop_listening()
             raise
         self._background.add(task)
         task.add_done_callback(self._background.discard)
