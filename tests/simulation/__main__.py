@@ -8,8 +8,10 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
-from tests.simulation.mutants import MUTANTS, planted
+from tests.simulation.mutants import BUGS, planted
 from tests.simulation.run import Verdict, run_seed
 
 
@@ -21,30 +23,35 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--stop-after", type=int, default=5, help="failing seeds that are enough")
-    parser.add_argument("--bug", choices=sorted(MUTANTS), help="plant this bug first")
+    parser.add_argument("--bug", choices=sorted(BUGS), help="plant this bug first")
+    parser.add_argument("--one-topic", action="store_true", help="both agents read one topic: see the known gaps")
     parser.add_argument("--log", action="store_true", help="show the workers' log, too")
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of a set of strings is part of the schedule.
-        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+        again = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": "0"})
     if options.log:
         logging.basicConfig(level=logging.DEBUG, format="%(relativeCreated)6d %(name)s %(message)s")
+    run = partial(run_seed, one_topic=options.one_topic)
+    again = "".join([" --one-topic" * options.one_topic, f" --bug {options.bug}" if options.bug else ""])
     with planted(options.bug):
         if options.seed is not None:
-            verdict = run_seed(options.seed)
+            verdict = run(options.seed)
             print(verdict.scenario, *verdict.happened, sep="\n")
             print(*verdict.problems or ["all held"], sep="\n")
             print(f"{verdict.checkpoints} checkpoints, trace {verdict.trace & 0xFFFFFFFF:08x}")
             return not verdict.good
-        return _many(range(options.first, options.first + options.seeds), options.processes, options.stop_after)
+        seeds = range(options.first, options.first + options.seeds)
+        return _many(run, seeds, again, options.processes, options.stop_after)
 
 
-def _many(seeds: range, processes: int, stop_after: int) -> int:
+def _many(run: Callable[[int], Verdict], seeds: range, again: str, processes: int, stop_after: int) -> int:
     started = time.monotonic()
     done = events = checkpoints = 0
     failed: list[Verdict] = []
     with multiprocessing.get_context("fork").Pool(processes) as pool:
-        for verdict in pool.imap_unordered(run_seed, seeds, chunksize=10):
+        for verdict in pool.imap_unordered(run, seeds, chunksize=10):
             done += 1
             events += len(verdict.happened)
             checkpoints += verdict.checkpoints
@@ -52,14 +59,15 @@ def _many(seeds: range, processes: int, stop_after: int) -> int:
                 failed.append(verdict)
                 seed = verdict.scenario.seed
                 print(f"seed {seed} failed: {verdict.problems[0]}", flush=True)
-                print(f"  again: python -m tests.simulation --seed {seed}", flush=True)
+                print(f"  again: python -m tests.simulation --seed {seed}{again}", flush=True)
                 if len(failed) >= stop_after:
                     break
             if done % 500 == 0:
                 print(f"{done} seeds, {len(failed)} failed, {time.monotonic() - started:.0f} s", flush=True)
         pool.terminate()
     took = time.monotonic() - started
-    print(f"seeds {seeds.start} to {seeds.stop - 1}: {done} run, {events} faults, {checkpoints} checkpoints, {took:.0f} s")
+    what = f"{done} run, {events} faults, {checkpoints} checkpoints, {took:.0f} s"
+    print(f"seeds {seeds.start} to {seeds.stop - 1}: {what}")
     print(f"verdict: {len(failed)} failed" if failed else "verdict: all held")
     return bool(failed)
 

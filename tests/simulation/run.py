@@ -175,7 +175,8 @@ class Node:
 
     async def stop(self) -> None:
         """End the process in good order."""
-        await asyncio.sleep(0)  # it may have been started in this very moment
+        for _ in range(3):  # it may have been started in this very moment
+            await asyncio.sleep(0)
         if self.app is not None:
             with suppress(Exception):  # what it failed with is its own life's matter
                 await self.app.stop()
@@ -190,7 +191,7 @@ class Node:
 class Simulation:
     """One run."""
 
-    def __init__(self, seed: int, loop: VirtualTimeLoop, *, one_topic: bool) -> None:
+    def __init__(self, seed: int, loop: VirtualTimeLoop, *, one_topic: bool, crash_at: int | None) -> None:
         self.random = Random(seed)
         self.scenario = Scenario.of(seed, self.random, one_topic=one_topic)
         self.loop = loop
@@ -201,6 +202,7 @@ class Simulation:
         #: whether nothing has happened that may have an event repeated
         self.calm = True
         self._later: set[asyncio.Task[None]] = set()
+        self._crash_at = crash_at
 
     # -- what faults use
 
@@ -249,7 +251,9 @@ class Simulation:
         for node in self.nodes.values():
             self.later(self.random.uniform(0, 2), node.start)
         writing = asyncio.ensure_future(self._write())
-        for _ in range(scenario.events):
+        if self._crash_at is not None:
+            await self._crash_once(self._crash_at)
+        for _ in range(scenario.events if self._crash_at is None else 0):
             await asyncio.sleep(self.random.expovariate(0.5))
             self._something_happens()
         await writing
@@ -263,6 +267,15 @@ class Simulation:
         await self._until(lambda: not broker.transactions.open_ids(), "transactions stay open")
         self.verdict.problems += judge(scenario, broker, {n.name: n.disk for n in self.nodes.values()}, calm=self.calm)
         self.trace(*(tuple(log.offsets) for topic in broker.topics.values() for log in topic.logs))
+
+    async def _crash_once(self, at: int) -> None:
+        """The one thing that goes wrong."""
+        self.calm = False
+        await asyncio.sleep(3)
+        node = self.nodes["n1"]
+        node.crash_at = at
+        await asyncio.sleep(3)
+        node.start()
 
     def _something_happens(self) -> None:
         names, weights = zip(*((name, weight) for name, (weight, _) in FAULTS.items()), strict=True)
@@ -332,8 +345,13 @@ async def _same_ids(random: Random) -> AsyncIterator[None]:
         uuid.uuid4 = original
 
 
-def run_seed(seed: int, *, one_topic: bool = False) -> Verdict:
-    """Run one seed from beginning to end."""
+def run_seed(seed: int, *, one_topic: bool = False, crash_at: int | None = None) -> Verdict:
+    """Run one seed from beginning to end.
+
+    Args:
+        one_topic: both agents read the same topic.
+        crash_at: instead of all faults, kill one worker at this await of a checkpoint.
+    """
     register_store("sim", create)
     global_random.seed(seed)
     loop = VirtualTimeLoop(Random(seed + 2))
@@ -347,7 +365,7 @@ def run_seed(seed: int, *, one_topic: bool = False) -> Verdict:
         if isinstance(context.get("exception"), StoreClosed)
         else unseen.append(f"unseen: {context}")
     )
-    simulation = Simulation(seed, loop, one_topic=one_topic)
+    simulation = Simulation(seed, loop, one_topic=one_topic, crash_at=crash_at)
 
     async def main() -> None:
         async with _same_ids(Random(seed + 3)):
