@@ -76,10 +76,7 @@ class _Counted:
         value, error = None, None
         while True:
             try:
-                if error is not None:
-                    waited_for = self._coroutine.throw(error)
-                else:
-                    waited_for = self._coroutine.send(value)
+                waited_for = self._coroutine.throw(error) if error else self._coroutine.send(value)
             except StopIteration as done:
                 return done.value
             count += 1
@@ -91,7 +88,7 @@ class _Counted:
             value, error = None, None
             try:
                 value = yield waited_for
-            except BaseException as exc:  # noqa: BLE001  it goes to the coroutine
+            except BaseException as exc:
                 error = exc
 
 
@@ -133,7 +130,7 @@ class Node:
             pass
         except (TransportError, StoreError) as exc:
             simulation.died(self, exc)
-        except Exception as exc:  # noqa: BLE001  it is reported
+        except Exception as exc:
             simulation.problem(f"{client_id} failed with {exc!r}")
         finally:
             with suppress(Exception):
@@ -338,7 +335,7 @@ class Simulation:
 async def _same_ids(random: Random) -> AsyncIterator[None]:
     """Have the ids that workers make up depend on the seed."""
     original = uuid.uuid4
-    uuid.uuid4 = lambda: uuid.UUID(int=random.getrandbits(128), version=4)  # type: ignore[assignment]
+    uuid.uuid4 = lambda: uuid.UUID(int=random.getrandbits(128), version=4)
     try:
         yield
     finally:
@@ -361,9 +358,9 @@ def run_seed(seed: int, *, one_topic: bool = False, crash_at: int | None = None)
     unseen: list[str] = []
     loop.set_exception_handler(
         # Of a killed worker some threads' results are not looked at.
-        lambda _, context: None
-        if isinstance(context.get("exception"), StoreClosed)
-        else unseen.append(f"unseen: {context}")
+        lambda _, context: (
+            None if isinstance(context.get("exception"), StoreClosed) else unseen.append(f"unseen: {context}")
+        )
     )
     simulation = Simulation(seed, loop, one_topic=one_topic, crash_at=crash_at)
 

@@ -32,7 +32,7 @@ class _Jump(selectors.SelectSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """The same calls give the same run, in no time.
 
-    What runs on a thread runs here, once a delay is over that `slowness` bounds (seconds); `threads` decides the delays.
+    What runs on a thread runs here, after a delay that `threads` decides and `slowness` bounds, in seconds.
     """
 
     def __init__(self, threads: Random) -> None:
@@ -52,7 +52,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
                 return  # it was still in the queue
             try:
                 result = func(*args)
-            except Exception as exc:  # noqa: BLE001  the caller's matter
+            except Exception as exc:
                 future.set_exception(exc)
             else:
                 future.set_result(result)
