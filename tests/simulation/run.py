@@ -174,11 +174,12 @@ class Node:
         """End the process in good order."""
         for _ in range(3):  # it may have been started in this very moment
             await asyncio.sleep(0)
-        if self.app is not None:
+        app, life = self.app, self._life
+        if app is not None:
             with suppress(Exception):  # what it failed with is its own life's matter
-                await self.app.stop()
-        if self._life is not None:
-            await asyncio.wait([self._life])
+                await app.stop()
+        if life is not None:
+            await asyncio.wait([life])
 
     @property
     def running(self) -> bool:
