@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
@@ -251,6 +252,13 @@ def _check_credentials(credentials: Credentials) -> None:
         raise ConfigError(f"the SASL mechanism {mechanism} needs a user name and a password")
     if (credentials.cert_file is None) != (credentials.key_file is None):
         raise ConfigError("a client certificate needs both `cert_file` and `key_file`")
+    if not credentials.tls:
+        return
+    for name in ("ca_file", "cert_file", "key_file"):
+        path = getattr(credentials, name)
+        if path is not None and not Path(path).is_file():
+            raise ConfigError(f"the `{name}` of the broker credentials is no file: {path}")
+    _ssl_context(credentials)  # what is in the files
 
 
 def _librdkafka_security(credentials: Credentials) -> dict[str, Any]:
