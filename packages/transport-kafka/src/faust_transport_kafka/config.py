@@ -51,6 +51,8 @@ def parse_addresses(*urls: str) -> tuple[str, ...]:
     """
     addresses: dict[str, None] = {}
     for url in urls:
+        _refuse_credentials(url)
+    for url in urls:
         for part in re.split(r"[;,]", url):
             address = part.strip().rpartition("://")[2].rstrip("/")
             if address:
@@ -60,10 +62,14 @@ def parse_addresses(*urls: str) -> tuple[str, ...]:
     return tuple(addresses)
 
 
-def _address(text: str) -> str:
-    if "@" in text:
-        host = text.rpartition("@")[2]
+def _refuse_credentials(url: str) -> None:
+    """Before any URL is split or shown: a password may hold what separates addresses."""
+    if "@" in url:
+        host = url.rpartition("@")[2]
         raise ConfigError(f"the broker URL of {host} holds credentials: pass them as broker_credentials instead")
+
+
+def _address(text: str) -> str:
     matched = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/?#\s]+)(:(?P<port>\d+))?", text)
     if matched is None or not 0 < int(matched["port"] or DEFAULT_PORT) < 65536:
         raise ConfigError(f"cannot read the broker address {text!r}: write host:port, as in kafka://host:9092")
