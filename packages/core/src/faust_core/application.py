@@ -29,6 +29,8 @@ class Asks(Protocol):
         timeout: float,
     ) -> Any: ...
 
+    async def is_answerable(self, topic: str, /) -> bool: ...
+
 
 class AppProtocol(Protocol):
     """The application: settings, and the way to the broker once it is started."""

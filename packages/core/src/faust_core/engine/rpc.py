@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 
 ERROR = "Faust-Ag-Error"
 POLL_S = 0.5
+#: How long it is believed that a topic for answers is there, or is not, and of how many.
+KNOWN_FOR_S = 30.0
+MAX_KNOWN = 1_000
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 class AgentError(FaustError):
@@ -44,19 +49,23 @@ async def _reply(agent: Agent[Any], claim: Claim, value: Any, error: Exception |
     reply_to, correlation_id = headers.get(REPLY_TO), headers.get(CORRELATION_ID)
     if not reply_to or not correlation_id:
         return
+    # Strangers write these headers: one that cannot be answered must not stop the agent.
+    topic = reply_to.decode(errors="replace")
+    if not await agent.app.rpc.is_answerable(topic):
+        return
     encode, _ = encoder_of(find_codec("json"))
     body = encode(
         {
             "key": None if claim.key_bytes is None else claim.key_bytes.decode(errors="replace"),
             "value": value,
-            "correlation_id": correlation_id.decode(),
+            "correlation_id": correlation_id.decode(errors="replace"),
             "__faust": {"ns": "@ReqRepResponse"},
         }
     )
     extra = [(CORRELATION_ID, correlation_id)]
     if error is not None:
         extra.append((ERROR, f"{type(error).__name__}: {error}".encode()))
-    await agent.app.topic(reply_to.decode()).send_bytes(key=correlation_id, value=body, headers=extra)
+    await agent.app.topic(topic).send_bytes(key=correlation_id, value=body, headers=extra)
 
 
 class Rpc:
@@ -70,9 +79,26 @@ class Rpc:
         self._expires_s = expires_s
         self._replication_factor = replication_factor
         self._pending: dict[str, asyncio.Future[Any]] = {}
+        #: topics that others want their answers in: whether they are there, and until when that is taken for true
+        self._known: dict[str, tuple[bool, float]] = {}
         self._consumer: Consumer | None = None
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+
+    async def is_answerable(self, topic: str, /) -> bool:
+        """Tell whether somebody's topic for answers is there; a record for one that is not would stop the worker."""
+        now = asyncio.get_running_loop().time()
+        known = self._known.get(topic)
+        if known is None or known[1] < now:
+            there = _NAME.fullmatch(topic) is not None
+            if there:
+                there = topic in await self._transport().admin().partition_counts([topic])
+            if not there and (known is None or known[0]):
+                log.warning("a request wants its answer in topic %.100r, which is not there: not answered", topic)
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[topic] = there, now + KNOWN_FOR_S
+        return known[0]
 
     async def ask(
         self,
