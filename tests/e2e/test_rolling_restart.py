@@ -41,18 +41,18 @@ def test_a_rolling_restart_of_static_members_moves_nothing_and_stops_no_other_pa
     settings = {"APP_STORE": "rocksdb://", "BROKER_SESSION_TIMEOUT": 25}
     with orders_application(kafka, unique, tmp_path, partitions, **settings) as app:
         env = {name: {"E2E_WORKER": name, "CONSUMER_GROUP_INSTANCE_ID": name} for name in ("a", "b", "c")}
-        workers = {name: app.worker(name, **env[name]) for name in env}
+        workers = {name: app.worker(name, **variables) for name, variables in env.items()}
         for worker in workers.values():
             worker.wait_until_ready()
         with feeding(app, "orders", partitions, RATE, order_of) as feeder:
             wait_until_settled(app)
             before = {name: assigned(worker) for name, worker in workers.items()}
             times: list[tuple[str, float, float]] = []
-            for name in env:
+            for name, variables in env.items():
                 began = time.time()
                 assert workers[name].terminate() == 0, workers[name].tail()
                 others = {other: worker for other, worker in workers.items() if other != name}
-                workers[name] = app.worker(name, **env[name]).wait_until_ready()
+                workers[name] = app.worker(name, **variables).wait_until_ready()
                 time.sleep(1.5)
                 times.append((name, began, time.time()))
                 for other, worker in others.items():
