@@ -181,6 +181,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what we depend on: pip-audit, which asks a service on the network; not part of CI."""
+    install(session, "audit")
+    session.run("pip-audit", "--skip-editable", *session.posargs)
+
+
+@nox.session
 def imports(session: nox.Session) -> None:
     """Layers: the contracts of .importlinter."""
     install(session, "imports")

@@ -35,6 +35,13 @@ def test_results_equal_a_recomputation_whatever_happens(chunk: int) -> None:
 
 
 @pytest.mark.timeout(100)
+@pytest.mark.xfail(reason="one committed offset for both: see the known gaps in docs/guarantees.md", strict=True)
+def test_two_agents_on_one_topic_repeat_nothing() -> None:
+    done = simulate("--one-topic", "--seeds", "100", "--stop-after", "1")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(bug: str) -> None:
     done = simulate("--bug", bug, "--seeds", str(SEEDS // 4), "--stop-after", "1")
