@@ -31,12 +31,12 @@ __all__ = ["Killed", "Node", "Simulation", "Verdict", "run_seed"]
 
 #: how long workers may take to finish once everything is well again, in virtual seconds
 REST_S = 180.0
-#: in real seconds
+#: in seconds of the processor
 SPINNING_S = 10.0
 
 
 class Spins(BaseException):
-    """A run takes longer than any should, in real time."""
+    """A run takes longer than any should."""
 
 
 class Killed(Exception):
@@ -372,8 +372,8 @@ def run_seed(seed: int, *, one_topic: bool = False, crash_at: int | None = None)
     def spins(_signal: int, _frame: Any) -> None:
         raise Spins("".join(traceback.format_stack(_frame)[-6:]))
 
-    signal.signal(signal.SIGALRM, spins)
-    signal.setitimer(signal.ITIMER_REAL, SPINNING_S, 1.0)
+    signal.signal(signal.SIGVTALRM, spins)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SPINNING_S, 1.0)
     try:
         loop.run_until_complete(main())
     except Asleep as exc:
@@ -381,7 +381,7 @@ def run_seed(seed: int, *, one_topic: bool = False, crash_at: int | None = None)
     except Spins as exc:
         simulation.problem(f"no end after {SPINNING_S} s at {loop.time():.3f}: {exc}")
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         pending = asyncio.all_tasks(loop)
         for task in pending:
             task.cancel()

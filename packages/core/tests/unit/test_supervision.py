@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ class Disk:
 
     def __init__(self) -> None:
         self.broken: set[str] = set()
+        #: partitions that take until they are no longer in here to open
+        self.closed: set[int] = set()
 
     def check(self, doing: str) -> None:
         if doing in self.broken:
@@ -43,6 +46,8 @@ def disk() -> Disk:
     class Backend(MemoryBackend):
         def open(self, table: str, partition: int, options: Any = None, /) -> BreakableStore:
             disk.check("open")
+            while partition in disk.closed:
+                time.sleep(0.005)
             store = BreakableStore(table, partition, self)
             store.disk = disk
             return store
@@ -193,3 +198,40 @@ async def test_an_event_of_policy_crash_stops_the_worker_with_its_error(lab):
     await app.start()
     assert str(await failure_of(app)) == "the body's own error"
     assert lab.committed("in") is None
+
+
+async def test_a_worker_that_is_stopped_while_it_starts_begins_nothing_that_it_would_not_commit(lab, eventually, disk):
+    """A task that came to run behind the last checkpoint would send what is sent again after the restart."""
+    lab.broker.create_topic("in", 2)
+    lab.broker.create_topic("out", 1)
+    lab.put("in", "slow", partition=0)
+    lab.put("in", "other", partition=1)
+    began = asyncio.Event()
+
+    def make() -> Any:
+        app = lab.app(store="breakable://", topic_partitions=2)
+        table, out = app.Table("table"), app.topic("out")
+
+        @app.agent("in")
+        async def agent(stream):
+            async for value in stream:
+                table[value] = value
+                if value == "slow":
+                    began.set()
+                    await asyncio.sleep(0.5)
+                await out.send(value=value)
+
+        return app
+
+    disk.closed.add(1)
+    app = make()
+    starting = asyncio.create_task(app.start())
+    await asyncio.wait_for(began.wait(), 8)
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.sleep(0.1)  # the last checkpoint waits for the slow event
+    disk.closed.clear()
+    await stopping
+    await asyncio.gather(starting, return_exceptions=True)
+    async with make():
+        await eventually(lambda: lab.committed("in", 1) == 1)
+    assert sorted(lab.values("out")) == ["other", "slow"]

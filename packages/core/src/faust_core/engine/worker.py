@@ -336,6 +336,7 @@ class Worker:
         await self._signals.on_before_shutdown.send(self.app)
         try:
             async with asyncio.timeout(self.conf.shutdown_timeout):
+                await self.rebalancer.stop_taking_over()
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
         except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
