@@ -89,4 +89,5 @@ def _checked(name: str, parse: p.Parser, value: Any, source: str) -> Any:
 
 
 def _without_password(shown: str) -> str:
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", shown)
+    # Up to the last one: a password that is not percent-encoded may hold anything.
+    return re.sub(r"(?<=://).*@", "***@", shown, flags=re.DOTALL)

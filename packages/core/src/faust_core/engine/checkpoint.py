@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from faust_core.asking import Asking
@@ -139,7 +138,8 @@ class Checkpointer:
                 self._resume(task for task in chosen if task not in left_out)
             # What was left out hands out nothing new, so that it is idle for the next checkpoint.
             draining = {task: since for task, since in self._draining.items() if task in running and task not in chosen}
-            self._draining = draining | {task: self._draining.get(task, time.monotonic()) for task in left_out}
+            now = asyncio.get_running_loop().time()
+            self._draining = draining | {task: self._draining.get(task, now) for task in left_out}
             return not left_out
 
     def _resume(self, tasks: Iterable[Task]) -> None:
@@ -175,7 +175,7 @@ class Checkpointer:
                 if self._outgoing.exactly_once:
                     names = ", ".join(str(claim) for claim in self._in_flight())
                     raise StuckError(f"in flight for longer than {self._stuck_after_s:g} s: {names}") from None
-                now = time.monotonic()
+                now = loop.time()
                 written = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=False)}
                 left_out = [task for task in waiting if task in written]
                 if not patient:

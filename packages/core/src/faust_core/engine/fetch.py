@@ -54,6 +54,7 @@ class Fetcher:
         #: where partitions were sent back to while a poll was under way
         self._moved: dict[TopicPartition, int] = {}
         self._moving = asyncio.Lock()
+        self._assigned: set[TopicPartition] = set()
         self._room = asyncio.Event()
         self.records = 0
 
@@ -91,7 +92,12 @@ class Fetcher:
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.add(tp, task, position)
         self.start_closing(task)
-        await self._consumer.assign(positions)
+        async with self._moving:
+            # What a rewind has assigned meanwhile may be in progress already: it must not be read a second time.
+            new = {tp: at for tp, at in positions.items() if tp not in self._assigned and self._tasks.get(tp) is task}
+            self._assigned |= new.keys()
+            if new:
+                await self._consumer.assign(new)
         self._room.set()
 
     def start_closing(self, task: Task) -> None:
@@ -103,6 +109,7 @@ class Fetcher:
         """Forget what is queued and read again from `positions`."""
         async with self._moving:
             await self._consumer.assign(positions)
+            self._assigned |= positions.keys()
             # What a poll that is under way brings may be of the old position.
             self._moved |= positions
             for tp, position in positions.items():
@@ -116,6 +123,7 @@ class Fetcher:
     async def stop(self, task: Task) -> None:
         """Read a task's partitions no further and forget what is queued."""
         mine = [tp for tp, owner in self._tasks.items() if owner is task]
+        self._assigned.difference_update(mine)
         for tp in mine:
             del self._tasks[tp]
             for subscription in self._subscribers.get(tp.topic, ()):

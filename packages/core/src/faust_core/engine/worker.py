@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -284,6 +283,8 @@ class Worker:
             task = self._group.create_task(coroutine, name=name)
         except RuntimeError:  # the group itself refuses once another of its tasks has failed
             coroutine.close()
+            # It is that failure which stops the worker, not what comes of this refusal.
+            self.rebalancer.stop_listening()
             raise
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -377,6 +378,7 @@ class Worker:
         await self._signals.on_before_shutdown.send(self.app)
         try:
             async with asyncio.timeout(self.conf.shutdown_timeout):
+                await self.rebalancer.stop_taking_over()
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
                     # What agents have put into channels lasts no longer than this process.
@@ -491,14 +493,14 @@ class Worker:
     # -- committing
 
     async def _commit_loop(self) -> None:
-        conf = self.conf
-        self._committed_at = time.monotonic()
+        conf, loop = self.conf, asyncio.get_running_loop()
+        self._committed_at = loop.time()
         records = self.fetcher.records
         while True:
             await asyncio.sleep(min(TICK_S, conf.broker_commit_interval))
             await self.rebalancer.stable.wait()
             due = (
-                time.monotonic() - self._committed_at >= conf.broker_commit_interval
+                loop.time() - self._committed_at >= conf.broker_commit_interval
                 or self.fetcher.records - records >= conf.broker_commit_every
                 or self._dirty_keys() >= conf.overlay_max_keys
                 or any(table.pressing for task in self.rebalancer.running() for table in task.tables.values())
@@ -518,7 +520,7 @@ class Worker:
     async def commit(self, tasks: Collection[Task] | None) -> None:
         """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
         if tasks is None:
-            self._committed_at = time.monotonic()
+            self._committed_at = asyncio.get_running_loop().time()
         async with self._committing:
             await self._commit(tasks)
 

@@ -448,8 +448,8 @@ class TransportContext:
     linger_s: float = 0.005
     acks: int = -1
     max_request_bytes: int = 1_000_000
-    consumer_options: Mapping[str, Any] = field(default_factory=dict)
-    producer_options: Mapping[str, Any] = field(default_factory=dict)
+    consumer_options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets
+    producer_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class TransportFactory(Protocol):

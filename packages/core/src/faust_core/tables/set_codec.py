@@ -108,7 +108,7 @@ class SetCodec(TableCodec):
                 return hashable(json.loads(data))
             text = data.decode()
             _, end = _parse(text, len(PREFIX))
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise DecodeError(f"table {self._name!r} has sets: {data!r} is not [16,key,element]: {exc}") from exc
         return super().decode_key(text[len(PREFIX) : end].encode()), self.decode_element(text[end + 1 : -1].encode())
 
@@ -141,7 +141,7 @@ class SetCodec(TableCodec):
                 yield self.encode_key((inner, self._typed(element))), PRESENT
             for element in removed:
                 yield self.encode_key((inner, self._typed(element))), None
-        except (ValueError, TypeError, DecodeError, EncodeError) as exc:
+        except (ValueError, TypeError, RecursionError, DecodeError, EncodeError) as exc:
             if not self._foreign:
                 self._foreign = True
                 log.warning("in the changelog of %s a record is no set's, and left alone: %r: %s", self._name, key, exc)
