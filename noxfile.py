@@ -26,6 +26,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust_store_rocksdb": "store-rocksdb",
     "faust_store_redis": "store-redis",
     "faust_cli": "cli",
+    "faust_web": "web",
     "faust": "faust",
 }
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]

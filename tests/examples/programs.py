@@ -125,6 +125,23 @@ EXAMPLES = (
         "rooms", _rooms_watched, topics=("room-readings", "room-hottest", "room-alarms-cellar", "room-alarms-attic")
     ),
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
+    Example(
+        "queries",
+        _printed(
+            "ada has 5 points",
+            "ada and bob: {'ada': 5, 'bob': 2}",
+            "names with a: [('ada', 5), ('alan', 1)]",
+            "over HTTP: 5",
+            "and all of them: ['ada', 'alan', 'bob']",
+        ),
+        worker=False,
+        topics=("points",),
+    ),
+    Example(
+        "embed_starlette",
+        _printed('GET /greet/ada: "welcome back, ada, for the 2nd time"', "GET /faust/table/visits/ada: 2"),
+        worker=False,
+    ),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
     Example(
         "answers",

@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core._context import current_claim
 from faust_core.agents import ActorInfo, Agent
-from faust_core.application import AppProtocol
+from faust_core.application import AppProtocol, AsksTables
 from faust_core.clock import Clock, SystemClock
 from faust_core.declaring import Declares
 from faust_core.engine.backends import Backends
 from faust_core.engine.client import Client
+from faust_core.engine.queries import NotRunning
 from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
+from faust_core.engine.served import ServedApp
+from faust_core.engine.web import Web
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
 from faust_core.headers import HeadersArg
 from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
-from faust_core.registry import has_store, store_factory, transport_factory
+from faust_core.protocols.web import AsgiApplication
+from faust_core.registry import has_store, store_factory, transport_factory, web_plugin
 from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
 from faust_core.stream import StreamRuntime
@@ -80,6 +84,7 @@ class App(Declares):
             expires_s=self.conf.reply_expires,
             replication_factor=self.conf.topic_replication_factor,
         )
+        self.served = ServedApp(lambda: self.conf.id, self.tables, lambda: self._worker)
         for name in self.conf.ignored:
             log.info("setting %s is accepted, and has no effect here", name)
 
@@ -89,6 +94,24 @@ class App(Declares):
 
     def _application(self) -> AppProtocol:
         return self
+
+    @property
+    def queries(self) -> AsksTables:
+        """What tables ask other workers by."""
+        return NotRunning(self.conf.id) if self._worker is None else self._worker.queries
+
+    def asgi(self) -> AsgiApplication:
+        """Return an ASGI application that shows this one over HTTP, to be mounted in another ASGI application.
+
+        Workers reach each other through it where the setting `canonical_url` says where it is mounted.
+
+        Raises:
+            PluginMissing: faust-web is not installed.
+        """
+        plugin = web_plugin()
+        if plugin is None:
+            raise PluginMissing("app.asgi() needs the web package: pip install faust-web")
+        return plugin.application(self.served, self.conf.web_context())
 
     def _runtime(self) -> StreamRuntime:
         if self._worker is None:
@@ -214,8 +237,11 @@ class App(Declares):
     async def on_shutdown(self) -> None:
         """Nothing runs any more."""
 
-    async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
+    async def start(self, *, on_progress: Callable[[Progress], None] | None = None, serve: bool | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
+
+        Args:
+            serve: whether to serve HTTP; None does so where `web_enabled` was set to true.
 
         Raises:
             FaustError: what is wrong with the settings, the broker, the topics or the tables.
@@ -231,7 +257,13 @@ class App(Declares):
         backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
         self._worker = Worker(
-            self, self.declarations(), self.signals, self._transport, backends, on_progress=on_progress
+            self,
+            self.declarations(),
+            self.signals,
+            self._transport,
+            backends,
+            on_progress=on_progress,
+            web=Web(self.served, self.conf, serve=serve),
         )
         self.active_producer = self._worker.producer
         try:
@@ -304,6 +336,11 @@ class App(Declares):
     def worker(self) -> Worker | None:
         """The running worker; None while the application is not started."""
         return self._worker
+
+    @property
+    def url(self) -> str | None:
+        """Where this worker can be asked over HTTP; None where it is not running, or serves nothing."""
+        return None if self._worker is None else self._worker.member.endpoint
 
     async def commit(self, topics: Iterable[str] | None = None) -> None:  # noqa: ARG002  for existing applications
         """Take a checkpoint now, of everything, whatever the topics are; return when it is taken.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from faust_core.clock import Clock
+from faust_core.protocols.queries import PartitionAnswer, PartitionQuery, QueryOptions
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from faust_core.settings import Settings
     from faust_core.supervision import ActorInfo
 
-__all__ = ["AppProtocol", "Asks"]
+__all__ = ["AppProtocol", "Asks", "AsksTables"]
 
 
 class Asks(Protocol):
@@ -60,6 +61,18 @@ class Asks(Protocol):
         ...
 
 
+class AsksTables(Protocol):
+    """Asks whichever worker has a partition of a table; see `faust_core.engine.queries.Queries`."""
+
+    def partition_count(self, table: Any, /) -> int: ...
+
+    def deadline(self, options: QueryOptions, /) -> float: ...
+
+    async def ask(
+        self, table: Any, queries: Collection[PartitionQuery], options: QueryOptions, deadline: float, /
+    ) -> Mapping[int, PartitionAnswer]: ...
+
+
 class AppProtocol(Protocol):
     """The application: settings, and the way to the broker once it is started."""
 
@@ -73,6 +86,15 @@ class AppProtocol(Protocol):
 
     @property
     def rpc(self) -> Asks: ...
+
+    @property
+    def queries(self) -> AsksTables:
+        """What brings questions to tables to the workers that have them.
+
+        Raises:
+            ConfigError: by all that it does, while the application does not run.
+        """
+        ...
 
     async def maybe_start_producer(self) -> Producer:
         """Return the producer; connect, for sending only, where the application is not started."""

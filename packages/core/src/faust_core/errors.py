@@ -24,6 +24,11 @@ FaustError
 │   └── StoreCorrupt             cannot be read; delete it and restore it from the changelog
 ├── RebalanceError               a plan that cannot be carried out
 ├── NotOwned                     a table's partition was changed that another worker has
+├── QueryError                   a table cannot be queried like this
+│   ├── NoSuchTable              there is no table of that name
+│   ├── AnswerTooLarge           ask for fewer keys at once
+│   └── QueryUnavailable         nobody could answer within the time-out; says why
+├── PeerUnreachable              another worker did not answer
 ├── NoCurrentEvent               a table was changed outside of a stream's event
 └── Skip                         raised by a stream's processor to drop the value in hand
 """
@@ -31,6 +36,7 @@ FaustError
 from __future__ import annotations
 
 __all__ = [
+    "AnswerTooLarge",
     "AuthenticationError",
     "BufferFull",
     "ConfigError",
@@ -40,9 +46,13 @@ __all__ = [
     "FencedError",
     "KeyDecodeError",
     "NoCurrentEvent",
+    "NoSuchTable",
     "NotOwned",
     "PartitionsMismatch",
+    "PeerUnreachable",
     "PluginMissing",
+    "QueryError",
+    "QueryUnavailable",
     "RebalanceError",
     "RecordTooLarge",
     "RetriableTransportError",
@@ -190,3 +200,43 @@ class NoCurrentEvent(FaustError, TypeError):
 
 class Skip(FaustError):
     """Raised by a function given to `map`, `filter` or `add_processor`: drop this value, it is done."""
+
+
+class QueryError(FaustError):
+    """A table cannot be queried like this: a key of the wrong type, a limit that is too large; says which.
+
+    Attributes:
+        code: the same in a word, for programs.
+    """
+
+    code = "bad_query"
+
+    def __init__(self, reason: str, *, code: str = "") -> None:
+        super().__init__(reason)
+        if code:
+            self.code = code
+
+
+class NoSuchTable(QueryError):
+    """There is no table of that name in this application."""
+
+    code = "no_such_table"
+
+
+class AnswerTooLarge(QueryError):
+    """What was asked for is more than one answer may hold."""
+
+    code = "too_large"
+
+
+class QueryUnavailable(QueryError):
+    """Nobody could answer within the time-out: the owner is away, or its partition is being restored or moved.
+
+    It may succeed when tried again.  `code` says what the last try came upon.
+    """
+
+    code = "unavailable"
+
+
+class PeerUnreachable(FaustError):
+    """Another worker could not be reached, or did not answer in time, or not as it should."""

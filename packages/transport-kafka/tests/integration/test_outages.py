@@ -112,7 +112,7 @@ async def test_everything_waits_for_a_broker_that_is_away(
     assert listener.losses == []
 
 
-async def test_a_network_that_swallows_everything_is_survived(
+async def test_a_network_that_swallows_everything_is_survived_and_known_to_have_ended_the_session(
     own_kafka: Any, tcp_proxy: Any, make_transport: MakeTransport
 ) -> None:
     proxy = tcp_proxy()
@@ -124,11 +124,16 @@ async def test_a_network_that_swallows_everything_is_survived(
     member = transport.membership("group", ToyProtocol())
     await member.join([topic], listener)
     await listener.until(lambda seen: seen.owned == 1)
+    assert 4 < member.lease_s() <= 6  # type: ignore[attr-defined]  # an ability of its own
     await asyncio.to_thread(proxy.black_hole)
     await asyncio.sleep(12)  # the session time-out is 6 s
+    assert member.lease_s() <= 0  # type: ignore[attr-defined]  # as above
     await asyncio.to_thread(proxy.heal)
     await listener.until(lambda seen: seen.events[-2:] == ["lost", "assigned"], within_s=30)
     await member.commit({tp: 2})
+    assert member.lease_s() > 4  # type: ignore[attr-defined]  # as above
+    await member.leave()
+    assert member.lease_s() <= 0  # type: ignore[attr-defined]  # as above
 
 
 JAAS = (

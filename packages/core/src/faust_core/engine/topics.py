@@ -222,6 +222,13 @@ class Topics:
         """Return what a task reads."""
         return frozenset(TopicPartition(name, task_id.partition) for name in self.group(task_id).topics)
 
+    def task_of(self, table: str, partition: int) -> TaskId | None:
+        """Return the task that a table's partition belongs to; None where it belongs to none."""
+        for group in self.groups.values():
+            if table in group.tables:
+                return TaskId(group.name, partition)
+        return None
+
     def changelogs(self, group: TaskGroup) -> list[str]:
         return [self._tables[name].changelog_topic_name for name in sorted(group.tables)]
 

@@ -20,10 +20,13 @@ from faust_core.engine.declarations import Declarations, Identity, Signals
 from faust_core.engine.fencing import Fencing
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
+from faust_core.engine.lags import Lags
+from faust_core.engine.local_queries import LocalQueries
 from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
 from faust_core.engine.patience import patiently
+from faust_core.engine.queries import Queries
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
@@ -35,6 +38,7 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
+from faust_core.engine.web import Web
 from faust_core.errors import (
     FencedError,
     RecordTooLarge,
@@ -84,6 +88,7 @@ class Worker:
         backends: Backends,
         *,
         on_progress: Callable[[Progress], None] | None = None,
+        web: Web,
     ) -> None:
         self.app = app
         self.conf = app.conf
@@ -92,6 +97,7 @@ class Worker:
         self._transport = transport
         self._backends = backends
         self._on_progress = on_progress or _log_progress
+        self._web = web
         self._main: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -195,6 +201,23 @@ class Worker:
             run_in_thread=self._in_thread,
             asking=self.app.rpc.asking,
         )
+        self.queries = Queries(
+            conf.id,
+            LocalQueries(
+                conf.id,
+                self._declarations.tables,
+                lambda: self.rebalancer.tasks,
+                self.topics.task_of,
+                getattr(self.membership, "lease_s", lambda: None),
+                Lags(self.restorer, self.admin),
+            ),
+            lambda: self.member.plan,
+            self.topics.task_of,
+            lambda: self._web.endpoint,
+            self._web.peers,
+            timeout_s=conf.query_timeout,
+            committed=conf.exactly_once,
+        )
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
             self.admin,
@@ -266,6 +289,16 @@ class Worker:
         return self._stopping.is_set()
 
     @property
+    def failure(self) -> BaseException | None:
+        """What it failed with; None where it has not."""
+        return self._failure
+
+    @property
+    def started(self) -> bool:
+        """Whether its first assignment has been restored, and it is not told to stop."""
+        return self._started.is_set() and not self._stopping.is_set()
+
+    @property
     def producer(self) -> Producer:
         """What the application sends with."""
         return self.outgoing.app_producer
@@ -325,6 +358,10 @@ class Worker:
             await self._close()
 
     async def _start_up(self, watchdog: Watchdog) -> None:
+        await self._web.bind()
+        self.member.endpoint = self._web.endpoint
+        if self._web.serves:
+            self.spawn(self._web.run(), "faust web")
         await self._transport.check()
         self.streams.start(self._declarations.agents)
         await self.streams.opened()
@@ -399,6 +436,8 @@ class Worker:
         closing: list[tuple[str, Callable[[], Awaitable[None]]]] = [
             ("leave the channels", self.streams.leave_channels),
             ("stop reading answers", self.app.rpc.aclose),
+            ("stop serving", self._web.aclose),
+            ("stop answering", self.queries.aclose),
             ("leave the group", self.membership.leave),
             ("close the tables", self._close_tables),
             ("close the producer", self.outgoing.aclose),

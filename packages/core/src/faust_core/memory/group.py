@@ -94,6 +94,7 @@ class _Member:
     joined: bool
     assignment: Assignment | None = None
     session: TimerHandle | None = field(default=None, repr=False)
+    silent_until: float = 0.0
 
 
 class Group:
@@ -236,6 +237,16 @@ class Group:
             timeout_s = member.client.session_timeout_s
             reason = f"no heartbeat reached group {self.group_id} for {timeout_s:g} s"
             member.session = self._clock.call_later(timeout_s, lambda: self.expire(member_id, reason))
+            member.silent_until = self._clock.monotonic() + timeout_s
+
+    def patience_s(self, member_id: str) -> float:
+        """Return for how long the group would wait for a member from now on if nothing more came from it."""
+        member = self._members.get(member_id)
+        if member is None:
+            return 0.0
+        if member.session is None:
+            return member.client.session_timeout_s
+        return member.silent_until - self._clock.monotonic()
 
     def hear(self, member_id: str) -> None:
         """Heartbeats come again."""

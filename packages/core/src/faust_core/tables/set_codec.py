@@ -87,8 +87,19 @@ class SetCodec(TableCodec):
 
     def range(self, key: Any) -> tuple[bytes, bytes]:
         """Return where the rows of a key begin and end."""
-        prefix = self.prefix(key)
-        return prefix, prefix[:-1] + b"-"
+        return self.rows_of(super().encode_key(key))
+
+    def encode_inner_key(self, key: Any) -> bytes:
+        """Return a set's key, without an element."""
+        return super().encode_key(key)
+
+    def decode_inner_key(self, data: bytes) -> Any:
+        return super().decode_key(data)
+
+    @staticmethod
+    def rows_of(key: bytes) -> tuple[bytes, bytes]:
+        """Return where the rows of a key, given as bytes, begin and end."""
+        return PREFIX + key + b",", PREFIX + key + b"-"
 
     def encode_element(self, element: Any) -> bytes:
         return super().encode_value(element)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from faust_core._context import current_claim
 from faust_core.errors import ConfigError
 from faust_core.events import Event
 from faust_core.table_partition import DELETED, MISSING
 from faust_core.tables import Table
+from faust_core.tables.windowed_queries import WindowedQueries
 from faust_core.windows.closed import ClosedWindows
 from faust_core.windows.kinds import HoppingWindow, SessionWindow, SlidingWindow, Window, WindowRange
 from faust_core.windows.partition import WindowedPartition
@@ -48,7 +49,7 @@ class Lateness:
         self.tell = on_late
 
 
-class WindowedTable(Generic[K, V]):
+class WindowedTable(WindowedQueries[K, V]):
     """A table split by windows: `table[key]` is the `WindowSet` of a key.
 
     The time of a partition is the largest that was written to it.  Windows past `expires`, and closed ones, are
