@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faust_core.agents import Agent
     from faust_core.app import App
+    from faust_core.custom_codecs import Codec
     from faust_core.engine.rpc import AgentError
     from faust_core.errors import FaustError
     from faust_core.events import Event, current_event
     from faust_core.protocols.transport import Credentials
     from faust_core.records import RecordMetadata, TopicPartition
+    from faust_core.schema import Schema
     from faust_core.settings import ProcessingGuarantee, Settings
     from faust_core.stream import Stream
     from faust_core.tables import GlobalTable, SetGlobalTable, SetTable, Table
@@ -25,6 +27,7 @@ __all__ = [
     "Agent",
     "AgentError",
     "App",
+    "Codec",
     "Credentials",
     "Event",
     "FaustError",
@@ -32,6 +35,7 @@ __all__ = [
     "HoppingWindow",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "Schema",
     "SessionWindow",
     "SetGlobalTable",
     "SetTable",
@@ -51,6 +55,7 @@ _MODULES = {
     "Agent": "agents",
     "AgentError": "engine.rpc",
     "App": "app",
+    "Codec": "custom_codecs",
     "Credentials": "protocols.transport",
     "Event": "events",
     "FaustError": "errors",
@@ -58,6 +63,7 @@ _MODULES = {
     "HoppingWindow": "windows",
     "ProcessingGuarantee": "settings",
     "RecordMetadata": "records",
+    "Schema": "schema",
     "SetGlobalTable": "tables",
     "SetTable": "tables",
     "Settings": "settings",

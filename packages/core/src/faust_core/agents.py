@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core.errors import ConfigError
+from faust_core.schema import CodecArg, Schema
 from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ class Agent(Generic[T]):
         partition: int | None = None,
         timestamp: float | None = None,
         headers: HeadersArg = None,
+        schema: Schema[Any, Any] | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         callback: Callable[[Any], Any] | None = None,
         reply_to: Agent[Any] | Topic[Any, Any] | str | None = None,
         correlation_id: str | None = None,
@@ -132,7 +136,15 @@ class Agent(Generic[T]):
             correlation_id = correlation_id or str(uuid.uuid4())
             pairs += [(REPLY_TO, destination.encode()), (CORRELATION_ID, correlation_id.encode())]
         return await self.topic.send(
-            key=key, value=value, partition=partition, timestamp=timestamp, headers=pairs or None, callback=callback
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=pairs or None,
+            schema=schema,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+            callback=callback,
         )
 
     async def cast(

@@ -24,6 +24,7 @@ from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.records import RecordMetadata
 from faust_core.registry import has_store, store_factory, transport_factory
+from faust_core.schema import CodecArg, Schema
 from faust_core.settings import Settings
 from faust_core.stream import StreamRuntime
 from faust_core.topics import HeadersArg, SentRecord, Topic
@@ -97,12 +98,23 @@ class App(Declares):
         partition: int | None = None,
         timestamp: float | None = None,
         headers: HeadersArg = None,
+        schema: Schema[Any, Any] | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         callback: Callable[[RecordMetadata], Any] | None = None,
     ) -> SentRecord:
-        """Send to a topic, an agent, or a topic by name."""
+        """Send to a topic, an agent, or a topic by name; the codecs are for this record, in place of the topic's."""
         topic: Any = self.topic(channel) if isinstance(channel, str) else channel
         sent: SentRecord = await topic.send(
-            key=key, value=value, partition=partition, timestamp=timestamp, headers=headers, callback=callback
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+            schema=schema,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+            callback=callback,
         )
         return sent
 

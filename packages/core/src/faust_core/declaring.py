@@ -16,6 +16,7 @@ from faust_core.declaring_tables import DeclaresTables
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
 from faust_core.errors import ConfigError
+from faust_core.schema import CodecArg, Schema
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
@@ -79,10 +80,11 @@ class Declares(DeclaresTables):
     def topic(
         self,
         *names: str,
+        schema: Schema[Any, Any] | None = None,
         key_type: Any = None,
         value_type: Any = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         partitions: int | None = None,
         retention: float | dt.timedelta | None = None,
         compacting: bool | None = None,
@@ -96,8 +98,10 @@ class Declares(DeclaresTables):
         """Describe a topic.
 
         Args:
+            schema: types and codecs in one object; what is given beside it wins.
             key_type, value_type: what keys and values are; None leaves it to the serializer.
-            key_serializer, value_serializer: a codec's name, such as `json`, `raw`, `msgpack`.
+            key_serializer, value_serializer: a codec: its name, such as `json`, `raw`, `msgpack`, a chain of names,
+                `json|zlib`, or the codec itself.
             partitions, retention, compacting, deleting, replicas, config: how it is created where it does not
                 exist; an existing topic is left as it is.
             internal: it belongs to this application, which creates it.
@@ -107,6 +111,7 @@ class Declares(DeclaresTables):
         topic: Topic[Any, Any] = Topic(
             self._application(),
             *names,
+            schema=schema,
             key_type=key_type,
             value_type=value_type,
             key_serializer=key_serializer,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from faust_core._context import current_claim
 from faust_core.claims import Claim
-from faust_core.records import ConsumerRecord, Headers, TopicPartition
+from faust_core.messages import Message
 
 if TYPE_CHECKING:
     from faust_core.topics import SentRecord, Topic
@@ -16,55 +16,6 @@ __all__ = ["Event", "Message", "current_event"]
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-class Message:
-    """A record's place and bytes, under the names that applications know."""
-
-    __slots__ = ("_record",)
-
-    def __init__(self, record: ConsumerRecord) -> None:
-        self._record = record
-
-    @property
-    def topic(self) -> str:
-        return self._record.topic
-
-    @property
-    def partition(self) -> int:
-        return self._record.partition
-
-    @property
-    def offset(self) -> int:
-        return self._record.offset
-
-    @property
-    def timestamp(self) -> float:
-        """Epoch seconds; negative where the broker gave none."""
-        return self._record.timestamp_ms / 1000
-
-    @property
-    def timestamp_ms(self) -> int:
-        return self._record.timestamp_ms
-
-    @property
-    def key(self) -> bytes | None:
-        return self._record.key
-
-    @property
-    def value(self) -> bytes | None:
-        return self._record.value
-
-    @property
-    def headers(self) -> Headers:
-        return self._record.headers
-
-    @property
-    def tp(self) -> TopicPartition:
-        return TopicPartition(self._record.topic, self._record.partition)
-
-    def __repr__(self) -> str:
-        return f"<Message: {self.topic}/{self.partition} offset={self.offset}>"
 
 
 class Event(Generic[K, V]):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from faust_core.claims import Claim
-from faust_core.codecs import decoder_of, encoder_of
-from faust_core.errors import BufferFull, ConfigError, DecodeError, EncodeError, KeyDecodeError, ValueDecodeError
+from faust_core.errors import BufferFull, ConfigError
 from faust_core.protocols.transport import Producer, TopicSpec
 from faust_core.records import RecordMetadata
-from faust_core.registry import codec as find_codec
+from faust_core.schema import CodecArg, Schema
+from faust_core.topic_codecs import HeadersArg, RecordCodecs
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
@@ -23,14 +23,13 @@ __all__ = ["HeadersArg", "SentRecord", "Topic", "TopicOptions"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-HeadersArg = Mapping[str, Any] | Sequence[tuple[str, Any]] | None
-
 
 class TopicOptions(TypedDict, total=False):
     """What `app.topic` takes besides names and types."""
 
-    key_serializer: str | None
-    value_serializer: str | None
+    schema: Schema[Any, Any] | None
+    key_serializer: CodecArg
+    value_serializer: CodecArg
     partitions: int | None
     retention: float | dt.timedelta | None
     compacting: bool | None
@@ -44,6 +43,7 @@ class TopicOptions(TypedDict, total=False):
 
 #: What `derive` takes over.
 TOPIC_OPTIONS = (
+    "schema",
     "key_type",
     "value_type",
     "key_serializer",
@@ -58,6 +58,10 @@ TOPIC_OPTIONS = (
     "acks",
     "config",
 )
+
+
+#: Combinations of codecs that `send` was given and that are kept.
+MAX_VARIANTS = 64
 
 
 def header_list(headers: HeadersArg) -> list[tuple[str, bytes | None]] | None:
@@ -109,7 +113,7 @@ class SentRecord:
         return RecordMetadata(self._topic, -1 if self.partition is None else self.partition, -1, -1)
 
 
-class Topic(Generic[K, V]):
+class Topic(RecordCodecs[K, V]):
     """A description of one or more topics of equal types.  Made by `app.topic`; holds no connection.
 
     Attributes:
@@ -124,10 +128,11 @@ class Topic(Generic[K, V]):
         self,
         app: App,
         *names: str,
+        schema: Schema[K, V] | None = None,
         key_type: type[K] | None = None,
         value_type: type[V] | None = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         partitions: int | None = None,
         retention: float | dt.timedelta | None = None,
         compacting: bool | None = None,
@@ -142,30 +147,27 @@ class Topic(Generic[K, V]):
             raise ConfigError("a topic needs a name: app.topic('orders')")
         for name in names:
             check_topic_name(name)
-        self.app = app
         self.topics = names
-        self.key_type = key_type
-        self.value_type = value_type
-        self.key_serializer = key_serializer or _own_serializer(key_type) or app.conf.key_serializer
-        self.value_serializer = value_serializer or _own_serializer(value_type) or app.conf.value_serializer
+        super().__init__(
+            app,
+            names[0],
+            schema=schema,
+            key_type=key_type,
+            value_type=value_type,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+            allow_empty=allow_empty,
+        )
         self.partitions = partitions
         self.retention = retention.total_seconds() if isinstance(retention, dt.timedelta) else retention
         self.compacting = compacting
         self.deleting = deleting
         self.replicas = replicas
         self.internal = internal
-        self.allow_empty = allow_empty
         self.acks = acks
         self.config = dict(config or {})
         self._unreported: SentRecord | None = None
-        key_codec = find_codec(self.key_serializer, key_type)
-        value_codec = self._value_codec = find_codec(self.value_serializer, value_type)
-        self.raw_key_decode, self.key_errors = decoder_of(key_codec)
-        self.raw_decode, self.value_errors = decoder_of(value_codec)
-        #: What can go wrong when `raw_decode` runs over a batch.
-        self.decode_failures: tuple[type[Exception], ...] = (*self.value_errors, DecodeError)
-        self._encode_key, self._key_encode_errors = encoder_of(key_codec)
-        self._encode_value, self._value_encode_errors = encoder_of(value_codec)
+        self._variants: dict[tuple[Any, ...], tuple[tuple[Any, ...], Topic[Any, Any]]] = {}
 
     @property
     def name(self) -> str:
@@ -177,58 +179,6 @@ class Topic(Generic[K, V]):
             raise ValueError(f"this topic stands for several: {', '.join(self.topics)}")
         return self.topics[0]
 
-    # -- codecs
-
-    def encode_key(self, key: Any) -> bytes | None:
-        if key is None or isinstance(key, bytes):
-            return key
-        try:
-            return self._encode_key(key)
-        except self._key_encode_errors as exc:
-            raise EncodeError(f"cannot write the key {key!r} to {self.name} as {self.key_serializer}: {exc}") from exc
-
-    def encode_value(self, value: Any) -> bytes | None:
-        if value is None or isinstance(value, bytes):
-            return value
-        try:
-            return self._encode_value(value)
-        except self._value_encode_errors as exc:
-            raise EncodeError(
-                f"cannot write a {type(value).__name__} to {self.name} as {self.value_serializer}: {exc}"
-            ) from exc
-
-    def decode_key(self, data: bytes | None, claim: Claim, index: int | None = None) -> Any:
-        if data is None:
-            return None
-        try:
-            return self.raw_key_decode(data)
-        except self.key_errors as exc:
-            raise self._error(KeyDecodeError, exc, claim, claim.index if index is None else index) from exc
-
-    def decode_value(self, data: bytes | None, claim: Claim) -> Any:
-        """Decode the value of the item in hand.
-
-        Raises:
-            ValueDecodeError: it is not what `value_type` says; names topic, partition, offset and field.
-        """
-        if data is None:
-            if self.value_type is None or self.allow_empty:
-                return None
-            raise self._error(
-                ValueDecodeError,
-                f"it is null and {self.value_type} cannot be (allow_empty=True lets it through)",
-                claim,
-            )
-        try:
-            return self._value_codec.decode(data)
-        except self.decode_failures as exc:
-            raise self._error(ValueDecodeError, exc, claim) from exc
-
-    def _error(self, kind: type[Any], reason: object, claim: Claim, index: int | None = None) -> Any:
-        tp = claim.tp
-        offset = claim.batch.offsets[claim.index if index is None else index]
-        return kind(str(reason), topic=tp.topic, partition=tp.partition, offset=offset)
-
     # -- sending
 
     async def send(
@@ -239,6 +189,9 @@ class Topic(Generic[K, V]):
         partition: int | None = None,
         timestamp: float | None = None,
         headers: HeadersArg = None,
+        schema: Schema[Any, Any] | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         callback: Callable[[RecordMetadata], Any] | None = None,
         report: bool = False,
     ) -> SentRecord:
@@ -249,6 +202,7 @@ class Topic(Generic[K, V]):
 
         Args:
             timestamp: epoch seconds; the time of sending where None.
+            schema, key_serializer, value_serializer: for this record, in place of the topic's.
             callback: called with the record's place once it is written.
             report: the awaited result shall know the offset.
 
@@ -256,39 +210,94 @@ class Topic(Generic[K, V]):
             EncodeError: the value or key cannot be written by this topic's codec.
             RecordTooLarge: over the limit `producer_max_request_size`.
         """
+        if not self._sends_directly or schema is not None or key_serializer or value_serializer:
+            topic = self.with_codecs(schema, key_serializer, value_serializer)
+            await topic.prepare()
+            key, value, headers = topic.encoded(key, value, headers)
+            return await self._queue(key, value, partition, timestamp, headers, callback, report)
         producer = self.app.active_producer or await self.app.maybe_start_producer()
+        value_bytes: bytes | None
         try:
-            value_bytes = value if value is None or type(value) is bytes else self._encode_value(value)
+            if value is None or (type(value) is bytes and self._value_bytes_are_encoded):
+                value_bytes = value
+            else:
+                value_bytes = self._encode_value(value)
         except self._value_encode_errors:
             value_bytes = self.encode_value(value)  # says what was wrong
-        key_bytes = key if key is None or type(key) is bytes else self.encode_key(key)
-        topic = self.topics[0]
-        on_delivery = None
+        key_bytes = key if key is None or (type(key) is bytes and self._key_bytes_are_encoded) else self.encode_key(key)
         if report or callback is not None:
-            sent = SentRecord(producer, topic, partition)
-            sent.expect(callback)
-            on_delivery = sent.delivered
-        else:
-            # One for all: without a report they differ in nothing but the partition asked for.
-            last = self._unreported
-            if last is None or last.producer is not producer or last.partition != partition:
-                last = self._unreported = SentRecord(producer, topic, partition)
-            sent = last
+            return await self._queue(key_bytes, value_bytes, partition, timestamp, headers, callback, report)
+        # One for all: without a report they differ in nothing but the partition asked for.
+        sent = self._unreported
+        if sent is None or sent.producer is not producer or sent.partition != partition:
+            sent = self._unreported = SentRecord(producer, self.topics[0], partition)
         timestamp_ms = None if timestamp is None else int(timestamp * 1000)
-        header_pairs = header_list(headers) if headers else None
-        while True:
-            try:
-                producer.send(topic, value_bytes, key_bytes, partition, timestamp_ms, header_pairs, on_delivery)
-            except BufferFull:
-                await producer.drain()
-            else:
-                return sent
+        try:
+            producer.send(
+                self.topics[0],
+                value_bytes,
+                key_bytes,
+                partition,
+                timestamp_ms,
+                header_list(headers) if headers else None,
+                None,
+            )
+        except BufferFull:
+            return await self._queue(key_bytes, value_bytes, partition, timestamp, headers, None, False)
+        return sent
 
     async def send_bytes(
         self, *, key: bytes | None, value: bytes | None, partition: int | None = None, headers: HeadersArg = None
     ) -> SentRecord:
         """Queue a record that is encoded already; unlike `send`, leaves nothing to the codecs."""
-        return await Topic.send(self, key=key, value=value, partition=partition, headers=headers)
+        return await self._queue(key, value, partition, None, headers, None, False)
+
+    async def _queue(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None,
+        timestamp: float | None,
+        headers: HeadersArg,
+        callback: Callable[[RecordMetadata], Any] | None,
+        report: bool,
+    ) -> SentRecord:
+        """Hand a record to the producer, which may have to make room first."""
+        producer = self.app.active_producer or await self.app.maybe_start_producer()
+        topic = self.topics[0]
+        sent = SentRecord(producer, topic, partition)
+        on_delivery = None
+        if report or callback is not None:
+            sent.expect(callback)
+            on_delivery = sent.delivered
+        timestamp_ms = None if timestamp is None else int(timestamp * 1000)
+        header_pairs = header_list(headers) if headers else None
+        while True:
+            try:
+                producer.send(topic, value, key, partition, timestamp_ms, header_pairs, on_delivery)
+            except BufferFull:
+                await producer.drain()
+            else:
+                return sent
+
+    def with_codecs(
+        self, schema: Schema[Any, Any] | None = None, key_serializer: CodecArg = None, value_serializer: CodecArg = None
+    ) -> Topic[Any, Any]:
+        """Return this topic with other codecs; the same ones for the same arguments."""
+        asked = (schema, key_serializer, value_serializer)
+        if not any(asked):
+            return self
+        # Codecs need not be hashable; kept beside what was made with them, their ids stay theirs.
+        place = tuple(part if isinstance(part, str) else id(part) for part in asked)
+        if place not in self._variants:
+            if len(self._variants) >= MAX_VARIANTS:
+                self._variants.clear()
+            changes = {"schema": schema, "key_serializer": key_serializer, "value_serializer": value_serializer}
+            if schema is not None:  # all of it is the schema's
+                changes |= {"key_type": None, "value_type": None}
+            changes = {name: change for name, change in changes.items() if change or name.endswith("type")}
+            self._variants[place] = asked, self.derive(**changes)
+        return self._variants[place][1]
 
     def send_soon(
         self,
@@ -312,10 +321,11 @@ class Topic(Generic[K, V]):
         sent = SentRecord(producer, self.name, partition)
         if callback is not None:
             sent.expect(callback)
+        key_bytes, value_bytes, headers = self.encoded(key, value, headers)
         producer.send(
             self.name,
-            self.encode_value(value),
-            self.encode_key(key),
+            value_bytes,
+            key_bytes,
             partition,
             None if timestamp is None else int(timestamp * 1000),
             header_list(headers),
@@ -360,7 +370,13 @@ class Topic(Generic[K, V]):
         for name in ("key", "value"):
             if f"{name}_type" in changes and f"{name}_serializer" not in changes:
                 options[f"{name}_serializer"] = None
-        return Topic(self.app, *names, **{**options, **changes})
+        options |= changes
+        if self.schema is not None and "schema" not in changes:
+            # Copied, so that what is None here is not filled in again, and hooks meet the other types.
+            options["schema"] = schema = copy.copy(self.schema)
+            for name in ("key_type", "value_type", "key_serializer", "value_serializer"):
+                setattr(schema, name, options[name])
+        return Topic(self.app, *names, **options)
 
     def derive_topic(self, *, prefix: str = "", suffix: str = "", **changes: Any) -> Topic[Any, Any]:
         return self.derive(topics=tuple(f"{prefix}{name}{suffix}" for name in self.topics), **changes)
@@ -370,13 +386,6 @@ class Topic(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"<Topic: {self}>"
-
-
-def _own_serializer(value_type: Any) -> str | None:
-    """Return the codec that a type names for itself; bytes are written as they are."""
-    if value_type is bytes:
-        return "raw"
-    return getattr(value_type, "__faust_serializer__", None)
 
 
 def check_topic_name(name: str) -> None:

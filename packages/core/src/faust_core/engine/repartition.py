@@ -13,7 +13,7 @@ from faust_core.errors import BufferFull
 from faust_core.protocols.transport import Producer
 from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream
-from faust_core.topics import Topic
+from faust_core.topics import Topic, header_list
 
 __all__ = ["Pump"]
 
@@ -43,6 +43,7 @@ class Pump:
 
     async def run(self) -> None:
         """Pump until cancelled; an item that fails is dealt with by the owner's error policy."""
+        await self._topic.prepare()
         while True:
             current_claim.set(None)
             try:
@@ -57,7 +58,7 @@ class Pump:
     async def _pump(self) -> None:
         as_it_is = not self._parent.processors
         name = self._topic.get_topic_name()
-        encode = self._topic.encode_value
+        encode, by_record = self._topic.encode_value, self._topic.by_record
         key_of = self._key
         async for value in self._parent:
             claim = current_claim.get()
@@ -72,8 +73,14 @@ class Pump:
                     key = key.encode()
                 else:
                     key = self.key_bytes(await key if inspect.isawaitable(key) else key)
-            data = batch.values[index] if as_it_is else encode(value)
-            headers = batch.headers(index) or None
+            headers: Any = batch.headers(index) or None
+            if as_it_is:
+                data = batch.values[index]
+            elif by_record:
+                _, data, changed = self._topic.encoded(None, value, headers)
+                headers = header_list(changed)
+            else:
+                data = encode(value)
             producer = self._producer
             while True:
                 try:
