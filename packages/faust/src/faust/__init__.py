@@ -34,13 +34,14 @@ if TYPE_CHECKING:
     from faust.types import TopicT as TopicT
     from faust_core.agents import Agent as Agent
     from faust_core.app import App as App
+    from faust_core.custom_codecs import Codec as Codec
     from faust_core.engine.rpc import AgentError as AgentError
     from faust_core.errors import FaustError as FaustError
     from faust_core.events import Event as Event
     from faust_core.events import current_event as current_event
-    from faust_core.protocols.codec import Codec as Codec
     from faust_core.protocols.transport import Credentials as Credentials
     from faust_core.records import TopicPartition as TopicPartition
+    from faust_core.schema import Schema as Schema
     from faust_core.settings import Settings as Settings
     from faust_core.stream import Stream as Stream
     from faust_core.tables import GlobalTable as GlobalTable
@@ -74,6 +75,7 @@ __all__ = [
     "HoppingWindow",
     "ModelOptions",
     "Record",
+    "Schema",
     "SessionWindow",
     "SetGlobalTable",
     "SetTable",
@@ -106,7 +108,7 @@ _HOMES = {
     "Agent": "faust_core.agents",
     "AgentError": "faust_core.engine.rpc",
     "App": "faust_core.app",
-    "Codec": "faust_core.protocols.codec",
+    "Codec": "faust_core.custom_codecs",
     "Credentials": "faust_core.protocols.transport",
     "Event": "faust_core.events",
     "EventT": "faust.types",
@@ -115,6 +117,7 @@ _HOMES = {
     "HoppingWindow": "faust_core.windows",
     "ModelOptions": "faust_models",
     "Record": "faust_models",
+    "Schema": "faust_core.schema",
     "SetGlobalTable": "faust_core.tables",
     "SetTable": "faust_core.tables",
     "Settings": "faust_core.settings",

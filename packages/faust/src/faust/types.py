@@ -10,6 +10,7 @@ from faust_core.protocols.codec import Codec as CodecT
 from faust_core.protocols.store import Store as StoreT
 from faust_core.records import RecordMetadata
 from faust_core.records import TopicPartition as TP  # noqa: N817  the name that applications use
+from faust_core.schema import Schema as SchemaT
 from faust_core.settings import ProcessingGuarantee
 from faust_core.stream import Stream as StreamT
 from faust_core.tables import Table as TableT
@@ -31,6 +32,7 @@ __all__ = [
     "ModelT",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "SchemaT",
     "StoreT",
     "StreamT",
     "TableT",
