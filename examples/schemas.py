@@ -38,7 +38,7 @@ async def add_up(orders: faust.Stream[Order]) -> None:
 @app.task
 async def somebody_orders() -> None:
     for amount in (10.0, 2.5):
-        await orders_topic.send(value=Order("ada", amount))
+        await orders_topic.send(key="ada", value=Order("ada", amount))
 
 
 if __name__ == "__main__":
