@@ -20,6 +20,7 @@ from tests.services.factories import MakeKafka, MakeProxy, MakeRedis
 from tests.services.kafka import KafkaBroker
 from tests.services.proxy import TcpProxy
 from tests.services.redis import RedisServer
+from tests.services.schema_registry import SchemaRegistryServer
 
 FIXTURES = {"kafka": {"kafka", "own_kafka"}, "redis": {"redis_url", "own_redis"}}
 SESSION_FIXTURES = {"kafka": "kafka", "redis": "redis_url"}
@@ -149,6 +150,23 @@ def kafka(request: pytest.FixtureRequest) -> str:
 def redis_url(request: pytest.FixtureRequest) -> str:
     """URL of a real Redis that all tests share: REDIS_URL, else one started here.  Use `unique` in keys."""
     return _address(request, "redis_url")
+
+
+@pytest.fixture
+def schema_registry() -> Iterator[SchemaRegistryServer]:
+    """A schema registry of the test's own, over HTTP; see tests/services/schema_registry.py for what it is not."""
+    with SchemaRegistryServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def schema_registry_url() -> Iterator[str]:
+    """URL of a schema registry that all tests share: SCHEMA_REGISTRY_URL, else one of ours.  Use `unique` in topics."""
+    if given := environ.get("SCHEMA_REGISTRY_URL"):
+        yield given
+        return
+    with SchemaRegistryServer() as server:
+        yield server.url
 
 
 @pytest.fixture

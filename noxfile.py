@@ -25,6 +25,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust_transport_kafka": "transport-kafka",
     "faust_store_rocksdb": "store-rocksdb",
     "faust_store_redis": "store-redis",
+    "faust_schema_registry": "schema-registry",
     "faust_cli": "cli",
     "faust_web": "web",
     "faust": "faust",

@@ -73,12 +73,19 @@ Start = Callable[..., Run]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
     """Starts an example in an empty folder; it is killed at the end if it still runs."""
+
+    def registry_url() -> str:
+        url: str = request.getfixturevalue("schema_registry_url")
+        return url
+
     with ExitStack() as runs:
 
         def run(example: Example, broker_url: str, **environment: str) -> Run:
             folder = Path(tempfile.mkdtemp(dir=tmp_path))
+            if example.registry:
+                environment["SCHEMA_REGISTRY_URL"] = registry_url()
             started = Run(example, folder, {"BROKER_URL": broker_url, **environment})
             runs.callback(started.close)
             return started

@@ -22,6 +22,7 @@ class Example:
         worker: it runs until it is stopped, by `python NAME.py worker`; otherwise it ends by itself.
         topics: what it makes, besides what has the application's id in its name.
         embedded: it is only meant to run without a broker.
+        registry: it needs a schema registry.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Example:
     worker: bool = True
     topics: tuple[str, ...] = ()
     embedded: bool = False
+    registry: bool = False
 
     @property
     def path(self) -> Path:
@@ -141,6 +143,17 @@ EXAMPLES = (
         "embed_starlette",
         _printed('GET /greet/ada: "welcome back, ada, for the 2nd time"', "GET /faust/table/visits/ada: 2"),
         worker=False,
+    ),
+    Example(
+        "codecs",
+        _printed("kitchen: 21.5 °C", "attic: 20.0 °C"),
+        topics=("thermometers-sensors", "thermometers-archive"),
+    ),
+    Example(
+        "schemas",
+        _printed("ada: 1 orders, 10.00", "ada: 2 orders, 12.50"),
+        topics=("order-totals-orders", "schemas.add_up-order-totals-orders-Order.customer-repartition"),
+        registry=True,
     ),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
     Example(

@@ -56,5 +56,5 @@ def _third_party_extras(project: Path) -> list[str]:
         requirement
         for requirements in extras.values()
         for requirement in requirements
-        if requirement.partition(">")[0] not in ours
+        if requirement.partition(">")[0].partition("[")[0] not in ours
     ]

@@ -86,8 +86,9 @@ def test_a_wheel_works_alone(distribution: Distribution, clean_environment: Make
 
 
 def test_the_extras_can_be_installed(clean_environment: MakeEnvironment) -> None:
-    environment = clean_environment("faust-stack[redis,uvloop,yaml]")
-    environment.run("import faust, faust_store_redis, yaml")
+    environment = clean_environment("faust-stack[redis,schema-registry,uvloop,yaml,zstd]")
+    environment.run("import faust, faust_schema_registry, faust_store_redis")
+    environment.run("import fastavro, google.protobuf, jsonschema, yaml, zstandard")
 
 
 def test_the_minimal_example_needs_nothing_but_core(clean_environment: MakeEnvironment) -> None:

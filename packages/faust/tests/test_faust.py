@@ -27,6 +27,7 @@ NAMES = [
     "HoppingWindow",
     "ModelOptions",
     "Record",
+    "Schema",
     "Service",
     "ServiceT",
     "SessionWindow",
@@ -155,6 +156,60 @@ def test_codecs_are_found_and_registered_by_name():
     assert codecs.loads("reversed", b"cba") == "abc"
     assert codecs.loads("json", codecs.dumps("json", {"a": 1})) == {"a": 1}
     assert codecs.dumps(None, b"as it is") == b"as it is"
+
+
+def test_codecs_are_put_into_chains_by_name_or_with_a_bar():
+    from faust.serializers import Codec, codecs
+
+    chain = codecs.get_codec("json|zlib")
+    assert isinstance(chain, Codec)
+    assert chain.loads((codecs.json() | codecs.zlib(level=9)).dumps({"a": 1})) == {"a": 1}
+    assert (codecs.pickle() | codecs.binary()).loads(codecs.dumps("pickle|binary", (1, 2))) == (1, 2)
+    codecs.register("zlib-of-a-test", codecs.zlib(max_output_bytes=100))
+    with pytest.raises(faust.exceptions.DecodeError, match="more than 100"):
+        codecs.loads("zlib-of-a-test", codecs.dumps("zlib", b"x" * 101))
+    for name in ("text", "msgpack", "yaml", "gzip", "zstd", "raw_pickle", "pickle_restricted", "raw"):
+        assert getattr(codecs, name)().loads(codecs.dumps(name, "abc")) in ("abc", b"abc")
+
+
+def test_the_registry_reads_and_writes_by_type_and_codec():
+    from faust.exceptions import KeyDecodeError, ValueDecodeError
+    from faust.serializers import Registry
+
+    class Order(faust.Record, include_metadata=False):
+        id: int
+
+    registry = Registry(key_serializer="raw", value_serializer="json")
+    assert registry.dumps_value(Order, Order(1)) == b'{"id":1}'
+    assert registry.loads_value(Order, b'{"id":1}') == Order(1)
+    assert registry.dumps_value(None, b"as it is") == b"as it is"
+    assert registry.dumps_key(str, "k") == b"k"
+    assert registry.loads_key(int, b"5") == 5
+    assert registry.loads_key(int, None) is None
+    assert registry.loads_value(
+        Order, registry.dumps_value(Order, Order(2), serializer="yaml"), serializer="yaml"
+    ) == Order(2)
+    with pytest.raises(ValueDecodeError) as caught:
+        registry.loads_value(Order, b'{"id":"x"}')
+    assert (caught.value.codec, caught.value.field) == ("json", "id")
+    with pytest.raises(KeyDecodeError):
+        registry.loads_key(int, b"x")
+
+
+def test_pickles_and_yaml_of_the_original_are_read():
+    """The bytes are what the original writes: a record as plain values, pickled and in base64, or as YAML."""
+    import base64
+    import pickle
+
+    from faust.serializers import codecs
+
+    class Order(faust.Record):
+        id: int
+
+    theirs = {"id": 1, "__faust": {"ns": "shop.Order"}}
+    assert Order.loads(base64.b64encode(pickle.dumps(theirs)), serializer="pickle") == Order(1)
+    assert Order.loads(b"__faust: {ns: shop.Order}\nid: 1\n", serializer="yaml") == Order(1)
+    assert codecs.loads("yaml", Order(1).dumps(serializer="yaml"))["id"] == 1
 
 
 @pytest.mark.slow

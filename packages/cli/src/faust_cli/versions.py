@@ -15,6 +15,7 @@ DISTRIBUTIONS = (
     "faust-transport-kafka",
     "faust-store-rocksdb",
     "faust-store-redis",
+    "faust-schema-registry",
     "faust-cli",
     "faust-web",
     "confluent-kafka",

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faust_core.agents import Agent
     from faust_core.app import App
+    from faust_core.custom_codecs import Codec
     from faust_core.engine.channels import Channel
     from faust_core.engine.rpc import AgentError
     from faust_core.errors import FaustError
     from faust_core.events import Event, current_event
     from faust_core.protocols.transport import Credentials
     from faust_core.records import RecordMetadata, TopicPartition
+    from faust_core.schema import Schema
     from faust_core.services import Service
     from faust_core.settings import ProcessingGuarantee, Settings
     from faust_core.stream import Stream
@@ -29,6 +31,7 @@ __all__ = [
     "AgentError",
     "App",
     "Channel",
+    "Codec",
     "Credentials",
     "Event",
     "FaustError",
@@ -36,6 +39,7 @@ __all__ = [
     "HoppingWindow",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "Schema",
     "Service",
     "SessionWindow",
     "SetGlobalTable",
@@ -58,6 +62,7 @@ _MODULES = {
     "AgentError": "engine.rpc",
     "App": "app",
     "Channel": "engine.channels",
+    "Codec": "custom_codecs",
     "Credentials": "protocols.transport",
     "Event": "events",
     "FaustError": "errors",
@@ -67,6 +72,7 @@ _MODULES = {
     "RecordMetadata": "records",
     "Service": "services",
     "SessionWindow": "windows",
+    "Schema": "schema",
     "SetGlobalTable": "tables",
     "SetTable": "tables",
     "Settings": "settings",

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from faust_core.errors import ConfigError, DecodeError
 
-__all__ = ["checker"]
+__all__ = ["Check", "checker"]
 
 #: Takes a decoded value and its path, returns the value as its type has it.
 Check = Callable[[Any, str], Any]
@@ -46,12 +46,13 @@ def _checker(kind: Any, whole: Any, within: tuple[Any, ...]) -> Check:
         return _dataclass(kind, whole, (*within, kind))
     shown = getattr(whole, "__name__", whole)
     part = "" if kind is whole else f", because of {getattr(kind, '__name__', kind)}"
-    raise ConfigError(f"core's json codec cannot read {shown}{part}: pip install faust-models")
+    raise ConfigError(f"the standard library alone cannot read {shown}{part}: pip install faust-models")
 
 
 def _wrong(path: str, expected: str, value: Any) -> DecodeError:
     got = "null" if value is None else type(value).__name__
-    return DecodeError(f"{path.lstrip('.') or 'the value'}: expected {expected}, got {got}")
+    field = path.lstrip(".")
+    return DecodeError(f"{field or 'the value'}: expected {expected}, got {got}", field=field)
 
 
 def _instance(kind: type, name: str) -> Check:

@@ -51,9 +51,11 @@ class Decoding(Protocol):
     Attributes:
         raw_decode: the codec's bare function; what it raises is among `decode_failures`, and then `decode_value`
             decides.
+        by_record: `raw_decode` is not to be used: more than the bytes decides.
     """
 
     app: Any
+    by_record: bool
     raw_decode: Callable[[bytes], Any]
     decode_failures: tuple[type[Exception], ...]
 

@@ -15,7 +15,7 @@ from faust_core._json_types import checker
 from faust_core.errors import ConfigError, DecodeError, EncodeError
 from faust_core.protocols.codec import Codec, CodecFactory
 
-__all__ = ["Chain", "FunctionCodec", "decoder_of", "encoder_of", "json", "raw", "text"]
+__all__ = ["Chain", "FunctionCodec", "codec_name", "decoder_of", "encoder_of", "json", "raw", "text"]
 
 Errors = tuple[type[Exception], ...]
 
@@ -24,11 +24,14 @@ class FunctionCodec:
     """A codec made of two functions, which the engine calls directly.
 
     Attributes:
+        name: as in `value_serializer="json"`.
         fast_decode, fast_encode: the functions.
         decode_errors, encode_errors: what they raise for bytes or values that are not theirs.
+        encodes_bytes: a value of bytes is a value like others; elsewhere it is taken to be encoded already.
+        unsafe: reading bytes can run code that they name, so that a topic must ask for this codec itself.
     """
 
-    __slots__ = ("decode_errors", "encode_errors", "fast_decode", "fast_encode", "name")
+    __slots__ = ("decode_errors", "encode_errors", "encodes_bytes", "fast_decode", "fast_encode", "name", "unsafe")
 
     def __init__(
         self,
@@ -37,8 +40,13 @@ class FunctionCodec:
         encode_errors: Errors,
         decode: Callable[[bytes], Any],
         decode_errors: Errors,
+        *,
+        encodes_bytes: bool = False,
+        unsafe: bool = False,
     ) -> None:
         self.name = name
+        self.encodes_bytes = encodes_bytes
+        self.unsafe = unsafe
         self.fast_encode = encode
         self.encode_errors = encode_errors
         self.fast_decode = decode
@@ -48,15 +56,19 @@ class FunctionCodec:
         try:
             return self.fast_encode(value)
         except self.encode_errors as exc:
-            raise EncodeError(f"{self.name} cannot write a value of type {type(value).__name__}: {exc}") from exc
+            raise EncodeError(
+                f"{self.name} cannot write a value of type {type(value).__name__}: {exc}", codec=self.name
+            ) from exc
 
     def decode(self, data: bytes, /) -> Any:
         try:
             return self.fast_decode(data)
-        except DecodeError:
-            raise
+        except DecodeError as exc:
+            if exc.codec:
+                raise
+            raise DecodeError(f"{self.name}: {exc.reason}", codec=self.name, field=exc.field) from exc
         except self.decode_errors as exc:
-            raise DecodeError(f"not {self.name}: {exc}") from exc
+            raise DecodeError(f"not {self.name}: {str(exc) or repr(exc)}", codec=self.name) from exc
 
     def __repr__(self) -> str:
         return f"<codec {self.name}>"
@@ -65,21 +77,42 @@ class FunctionCodec:
 class Chain:
     """Codecs in a row: the first one writes the value, each other one takes the bytes of the one before."""
 
-    __slots__ = ("_codecs",)
+    __slots__ = ("_codecs", "encodes_bytes", "name", "unsafe")
 
     def __init__(self, codecs: Sequence[Codec]) -> None:
         self._codecs = tuple(codecs)
+        self.name = "|".join(codec_name(codec) for codec in self._codecs)
+        self.encodes_bytes: bool = getattr(self._codecs[0], "encodes_bytes", False)
+        self.unsafe = any(getattr(codec, "unsafe", False) for codec in self._codecs)
 
     def encode(self, value: Any, /) -> bytes:
         for codec in self._codecs:
             value = codec.encode(value)
+            if not isinstance(value, bytes):
+                raise EncodeError(
+                    f"{codec_name(codec)} wrote a {type(value).__name__} where bytes are due", codec=codec_name(codec)
+                )
         return bytes(value)
 
     def decode(self, data: bytes, /) -> Any:
         value: Any = data
         for codec in reversed(self._codecs):
-            value = codec.decode(value)
+            if not isinstance(value, (bytes, bytearray, memoryview)):
+                raise DecodeError(
+                    f"{codec_name(codec)} gets a {type(value).__name__} from the codec behind it, not bytes: "
+                    f"{self.name!r} is in the wrong order",
+                    codec=codec_name(codec),
+                )
+            value = codec.decode(value if isinstance(value, bytes) else bytes(value))
         return value
+
+    def __repr__(self) -> str:
+        return f"<codec {self.name}>"
+
+
+def codec_name(codec: object) -> str:
+    """Return what errors call a codec."""
+    return str(getattr(codec, "name", "") or type(codec).__name__)
 
 
 def decoder_of(codec: Codec) -> tuple[Callable[[bytes], Any], Errors]:

@@ -18,6 +18,7 @@ from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
 from faust_core.errors import ConfigError
 from faust_core.local import FromIterable
+from faust_core.schema import CodecArg, Schema
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
@@ -84,10 +85,11 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
     def topic(
         self,
         *names: str,
+        schema: Schema[Any, Any] | None = None,
         key_type: Any = None,
         value_type: Any = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         partitions: int | None = None,
         retention: float | dt.timedelta | None = None,
         compacting: bool | None = None,
@@ -98,15 +100,16 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
         acks: bool = True,
         config: Mapping[str, Any] | None = None,
         pattern: str | re.Pattern[str] | None = None,
-        schema: Any = None,
         maxsize: int | None = None,
         has_prefix: bool = False,
     ) -> Topic[Any, Any]:
         """Describe a topic.
 
         Args:
+            schema: types and codecs in one object; what is given beside it wins.
             key_type, value_type: what keys and values are; None leaves it to the serializer.
-            key_serializer, value_serializer: a codec's name, such as `json`, `raw`, `msgpack`.
+            key_serializer, value_serializer: a codec: its name, such as `json`, `raw`, `msgpack`, a chain of names,
+                `json|zlib`, or the codec itself.
             partitions, retention, compacting, deleting, replicas, config: how it is created where it does not
                 exist; an existing topic is left as it is.
             internal: it belongs to this application, which creates it.
@@ -114,14 +117,13 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
             acks: False never commits offsets; the stream begins anew at each start.
             pattern: instead of names, a regular expression: all topics whose whole names match are read, new ones
                 within seconds.  Internal topics (changelogs, repartition topics, `__…`) never match.
-            schema: an object with `key_type`, `value_type`, `key_serializer`, `value_serializer`, `allow_empty`; what
-                is given beside it wins.
             maxsize: records that may wait, per stream and partition; the setting `stream_buffer_maxsize` where None.
             has_prefix: accepted for existing applications; no prefix is ever added.
         """
         topic: Topic[Any, Any] = Topic(
             self._application(),
             *names,
+            schema=schema,
             key_type=key_type,
             value_type=value_type,
             key_serializer=key_serializer,
@@ -136,7 +138,6 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
             acks=acks,
             config=config,
             pattern=pattern,
-            schema=schema,
             maxsize=maxsize,
             has_prefix=has_prefix,
         )

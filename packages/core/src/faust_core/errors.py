@@ -96,13 +96,26 @@ class DecodeError(FaustError):
     Attributes:
         topic, partition, offset: where the record stands; empty and -1 where a codec was called directly.
         reason: what was wrong, with the path of the field where the codec knows it.
+        codec: the name of the codec; empty where none was asked.
+        field: the path of the field, such as `items[0].price`; empty where none is to blame, or none is known.
     """
 
     part = "record"
 
-    def __init__(self, reason: str, *, topic: str = "", partition: int = -1, offset: int = -1) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        topic: str = "",
+        partition: int = -1,
+        offset: int = -1,
+        codec: str = "",
+        field: str = "",
+    ) -> None:
         super().__init__(reason, topic, partition, offset)
         self.reason = reason
+        self.codec = codec
+        self.field = field
         self.topic = topic
         self.partition = partition
         self.offset = offset
@@ -122,7 +135,15 @@ class ValueDecodeError(DecodeError):
 
 
 class EncodeError(FaustError, TypeError):
-    """A value cannot be written by the codec of the topic or table; the message names both."""
+    """A value cannot be written by the codec of the topic or table; the message names both.
+
+    Attributes:
+        codec: the name of the codec; empty where none was asked.
+    """
+
+    def __init__(self, reason: str, *, codec: str = "") -> None:
+        super().__init__(reason)
+        self.codec = codec
 
 
 class TransportError(FaustError):

@@ -58,6 +58,8 @@ class LocalBatch:
 class LocalDecoding:
     """Values are what they are."""
 
+    by_record = False
+
     def __init__(self, topic: Topic[Any, Any]) -> None:
         self.app: Any = topic.app
         self.decode_failures: tuple[type[Exception], ...] = ()

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import threading
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast
 
-from faust_core.codecs import Chain
+from faust_core.codecs import Chain, codec_name
 from faust_core.errors import ConfigError, PluginMissing
-from faust_core.protocols.codec import Codec, CodecFactory
+from faust_core.protocols.codec import Codec, Part, PlainForm
 from faust_core.protocols.store import StoreFactory
 from faust_core.protocols.transport import TransportFactory
 from faust_core.protocols.web import WebPlugin
 
 __all__ = [
     "codec",
+    "codec_factory",
     "commands",
     "has_store",
+    "plain_form",
     "register_codec",
     "register_command",
     "register_store",
@@ -46,6 +49,11 @@ _DISTRIBUTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("stores", "rediss"): "faust-store-redis",
     ("codecs", "msgpack"): "faust-models",
     ("web", "asgi"): "faust-web",
+    ("codecs", "yaml"): "'faust-models[yaml]'",
+    ("codecs", "zstd"): "'faust-models[zstd]'",
+    ("codecs", "avro"): "'faust-schema-registry[avro]'",
+    ("codecs", "json-schema"): "faust-schema-registry",
+    ("codecs", "protobuf"): "'faust-schema-registry[protobuf]'",
 }
 
 _lock = threading.Lock()
@@ -83,21 +91,71 @@ def web_plugin() -> WebPlugin | None:
     return cast("WebPlugin", _find("web", "asgi" if "asgi" in names else min(names))) if names else None
 
 
-def codec(name: str | Codec, value_type: Any = None, /) -> Codec:
-    """Return the codec of a name for values of a type; an object that is a codec already is returned as it is.
+def codec(spec: Any, value_type: Any = None, /, *, topic: str = "", part: Part = "value") -> Codec:
+    """Return the codec for values of a type.
 
     `'json|zlib'` is a chain: the first writes the value, each other one takes the bytes of the one before.
+
+    Args:
+        spec: a name, a chain of names, a codec, or what makes one.
+        topic, part: of which topic, and whether of its keys or values; some codecs depend on it.
 
     Raises:
         PluginMissing: there is no codec of that name, or of one of the names.
         ConfigError: the codec cannot carry that type, or cannot be imported.
     """
-    if not isinstance(name, str):
-        return name
-    names = [part.strip() for part in name.split("|")]
-    factories = [cast("CodecFactory", _find("codecs", part)) for part in names]
-    codecs = [factories[0](value_type), *(factory() for factory in factories[1:])]
+    if not isinstance(spec, str):
+        return _made(spec, value_type, topic, part, shown=repr(spec))
+    names = [name.strip() for name in spec.split("|")]
+    if not all(names):
+        raise ConfigError(f"{spec!r} is no chain of codecs: a name is missing beside '|'")
+    codecs = [
+        _made(_find("codecs", name), None if at else value_type, topic, part, shown=name)
+        for at, name in enumerate(names)
+    ]
     return codecs[0] if len(codecs) == 1 else Chain(codecs)
+
+
+def codec_factory(name: str, /) -> Any:
+    """Return what is behind a codec's name: a function that takes options beside the type, or a codec.
+
+    Raises:
+        PluginMissing: there is no codec of that name.
+    """
+    return _find("codecs", name)
+
+
+def plain_form(value_type: Any, /) -> PlainForm:
+    """Return how values of a type look as plain ones; what faust-models knows where it is installed.
+
+    Raises:
+        ConfigError: nothing installed knows the type.
+    """
+    return cast("PlainForm", _find("types", "plain")(value_type))
+
+
+def _made(plugin: Any, value_type: Any, topic: str, part: Part, *, shown: str) -> Codec:
+    """Return the codec that a plug-in is, or makes: a codec, a class of the user's own, or a function."""
+    made = plugin
+    if callable(plugin) and (isinstance(plugin, type) or not hasattr(plugin, "encode")):
+        made = plugin(value_type) if _takes_a_type(plugin) else plugin()
+    if (bind := getattr(made, "for_topic", None)) is not None:
+        made = bind(topic, part, value_type)
+    if not callable(getattr(made, "encode", None)) or not callable(getattr(made, "decode", None)):
+        raise ConfigError(f"codec {shown}: {codec_name(made)} has no encode and decode, so it is none")
+    return cast("Codec", made)
+
+
+@functools.lru_cache(maxsize=256)
+def _takes_a_type(factory: Any) -> bool:
+    # A class with these is the user's own, as the original has them: its arguments are other codecs.
+    if isinstance(factory, type) and hasattr(factory, "_dumps"):
+        return False
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
 
 
 def commands() -> Mapping[str, Any]:
@@ -120,9 +178,18 @@ def register_web(name: str, plugin: WebPlugin, /) -> None:
     _register("web", name, plugin)
 
 
-def register_codec(name: str, factory: CodecFactory, /) -> None:
-    """Use `factory` for the codec `name` in this process, whatever is installed."""
-    _register("codecs", name, factory)
+def register_codec(name: str, codec: Any, /) -> None:
+    """Use `codec`, or what it makes for each type, as the codec `name` in this process, whatever is installed.
+
+    Topics and tables that are declared already keep theirs.
+
+    Raises:
+        ConfigError: this can be no name, or this is neither a codec nor a factory.
+    """
+    is_codec = not isinstance(codec, str) and any(hasattr(codec, method) for method in ("encode", "for_topic"))
+    if not callable(codec) and not is_codec:
+        raise ConfigError(f"codec {name!r}: {codec!r} is neither a codec nor a function that makes one")
+    _register("codecs", name, codec)
 
 
 def register_command(name: str, command: Any, /) -> None:

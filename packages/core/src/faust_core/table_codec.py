@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from faust_core.codecs import decoder_of, encoder_of
+from faust_core.codecs import codec_name, decoder_of, encoder_of
 from faust_core.errors import ConfigError, DecodeError, EncodeError
+from faust_core.protocols.codec import Codec, FetchingCodec
 from faust_core.protocols.store import Change
 from faust_core.registry import codec as find_codec
 
@@ -22,15 +23,28 @@ class TableCodec:
         "_decode_key",
         "_decode_value",
         "_encode_errors",
+        "_key_codec",
         "_key_errors",
         "_name",
+        "_value_codec",
         "_value_errors",
         "_write_key",
         "_write_value",
+        "fetching",
     )
 
-    def __init__(self, name: str, key: tuple[str, Any], value: tuple[str, Any]) -> None:
-        key_codec, value_codec = find_codec(*key), find_codec(*value)
+    def __init__(self, name: str, key: tuple[Any, Any], value: tuple[Any, Any], *, topic: str = "") -> None:
+        """Args:
+        key, value: codec and type.
+        topic: the changelog's name.
+        """
+        key_codec = find_codec(*key, topic=topic, part="key")
+        value_codec = find_codec(*value, topic=topic, part="value")
+        self._key_codec, self._value_codec = key_codec, value_codec
+        #: those that may have to ask a service first
+        self.fetching: list[FetchingCodec] = [
+            cast("FetchingCodec", codec) for codec in (key_codec, value_codec) if hasattr(codec, "missing")
+        ]
         self._name = name
         self._decode_key, self._key_errors = decoder_of(key_codec)
         self._decode_value, self._value_errors = decoder_of(value_codec)
@@ -57,14 +71,23 @@ class TableCodec:
     def decode_key(self, data: bytes) -> Any:
         try:
             return hashable(self._decode_key(data))
-        except self._key_errors as exc:
-            raise DecodeError(f"table {self._name!r} holds a key that is not what key_type says: {exc}") from exc
+        except self._key_errors:
+            return hashable(self._tried_again(self._key_codec, data, "a key that is not what key_type says"))
 
     def decode_value(self, data: bytes) -> Any:
         try:
             return self._decode_value(data)
-        except self._value_errors as exc:
-            raise DecodeError(f"table {self._name!r} holds a value that is not what value_type says: {exc}") from exc
+        except self._value_errors:
+            return self._tried_again(self._value_codec, data, "a value that is not what value_type says")
+
+    def _tried_again(self, codec: Codec, data: bytes, what: str) -> Any:
+        """Decode the codec's slower way, whose verdict counts."""
+        try:
+            return codec.decode(data)
+        except DecodeError as exc:
+            raise DecodeError(
+                f"table {self._name!r} holds {what}: {exc}", codec=exc.codec or codec_name(codec), field=exc.field
+            ) from exc
 
 
 class WindowedCodec(TableCodec):
@@ -75,7 +98,7 @@ class WindowedCodec(TableCodec):
 
     __slots__ = ()
 
-    def __init__(self, name: str, key: tuple[Any, Any], value: tuple[Any, Any]) -> None:
+    def __init__(self, name: str, key: tuple[Any, Any], value: tuple[Any, Any], *, topic: str = "") -> None:
         serializer = key[0]
         format_name = serializer.strip() if isinstance(serializer, str) else getattr(serializer, "name", None)
         if format_name != "json":
@@ -83,7 +106,7 @@ class WindowedCodec(TableCodec):
                 f"table {name!r} is windowed: its keys are written as JSON, together with their window. "
                 f"Leave out key_serializer={serializer!r}, or use 'json'"
             )
-        super().__init__(name, key, value)
+        super().__init__(name, key, value, topic=topic)
 
     def encode_key(self, key: Any) -> bytes:
         try:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import inspect
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from faust_core._call_sites import LastSite, result_is_discarded
 from faust_core._context import current_claim
 from faust_core.claims import Claim
-from faust_core.codecs import decoder_of, encoder_of
-from faust_core.errors import (
-    BufferFull,
-    ConfigError,
-    DecodeError,
-    EncodeError,
-    KeyDecodeError,
-    RecordTooLarge,
-    ValueDecodeError,
-)
+from faust_core.errors import BufferFull, ConfigError, DecodeError, RecordTooLarge
 from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.protocols.transport import Producer, Refusing, TopicSpec
-from faust_core.registry import codec as find_codec
+from faust_core.schema import CodecArg, Schema
 from faust_core.sent import SentCallback, SentRecord
+from faust_core.topic_codecs import RecordCodecs
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
@@ -41,8 +34,8 @@ V = TypeVar("V")
 class TopicOptions(TypedDict, total=False):
     """What `app.topic` takes besides names and types."""
 
-    key_serializer: str | None
-    value_serializer: str | None
+    key_serializer: CodecArg
+    value_serializer: CodecArg
     partitions: int | None
     retention: float | dt.timedelta | None
     compacting: bool | None
@@ -58,8 +51,12 @@ class TopicOptions(TypedDict, total=False):
     has_prefix: bool
 
 
+#: Combinations of codecs that `send` was given and that are kept.
+MAX_VARIANTS = 64
+
 #: What `derive` takes over.
 TOPIC_OPTIONS = (
+    "schema",
     "key_type",
     "value_type",
     "key_serializer",
@@ -78,7 +75,7 @@ TOPIC_OPTIONS = (
 )
 
 
-class Topic(Generic[K, V]):
+class Topic(RecordCodecs[K, V]):
     """A description of one or more topics of equal types.  Made by `app.topic`; holds no connection.
 
     Attributes:
@@ -97,8 +94,8 @@ class Topic(Generic[K, V]):
         *names: str,
         key_type: type[K] | None = None,
         value_type: type[V] | None = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         partitions: int | None = None,
         retention: float | dt.timedelta | None = None,
         compacting: bool | None = None,
@@ -123,23 +120,20 @@ class Topic(Generic[K, V]):
         for option, number in (("maxsize", maxsize), ("partitions", partitions), ("replicas", replicas)):
             if number is not None and (isinstance(number, bool) or number != int(number) or number < 1):
                 raise ConfigError(f"topic {', '.join(names) or pattern}: {option}={number!r} is no number above zero")
-        if schema is not None:
-            schema = schema() if isinstance(schema, type) else schema
-            key_type = key_type or getattr(schema, "key_type", None)
-            value_type = value_type or getattr(schema, "value_type", None)
-            key_serializer = key_serializer or getattr(schema, "key_serializer", None)
-            value_serializer = value_serializer or getattr(schema, "value_serializer", None)
-            allow_empty = allow_empty or bool(getattr(schema, "allow_empty", False))
-        self.app = app
         #: the names; of a pattern those that match at this moment, once the application runs
         self.topics = names
-        self.schema = schema
         self.maxsize = maxsize
         self.has_prefix = has_prefix
-        self.key_type = key_type
-        self.value_type = value_type
-        self.key_serializer = key_serializer or _own_serializer(key_type) or app.conf.key_serializer
-        self.value_serializer = value_serializer or _own_serializer(value_type) or app.conf.value_serializer
+        super().__init__(
+            app,
+            ", ".join(names) if self.pattern is None else self.pattern.pattern,
+            schema=_as_schema(schema),
+            key_type=key_type,
+            value_type=value_type,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+            allow_empty=allow_empty,
+        )
         self.partitions = partitions
         self.retention = retention.total_seconds() if isinstance(retention, dt.timedelta) else retention
         if self.retention is not None and self.retention < 0 and self.retention != -1:
@@ -148,22 +142,13 @@ class Topic(Generic[K, V]):
         self.deleting = deleting
         self.replicas = replicas
         self.internal = internal
-        self.allow_empty = allow_empty
         self.acks = acks
         self.config = dict(config or {})
         self._unreported: SentRecord | None = None
         self._last_site = LastSite()
-        self._variants: dict[tuple[str | None, str | None], Topic[Any, Any]] = {}
+        self._variants: dict[tuple[Any, ...], tuple[tuple[Any, ...], Topic[Any, Any]]] = {}
         self._on_commit = app.conf.stream_publish_on_commit
         self._unusual = self._on_commit or self.pattern is not None
-        key_codec = find_codec(self.key_serializer, key_type)
-        value_codec = self._value_codec = find_codec(self.value_serializer, value_type)
-        self.raw_key_decode, self.key_errors = decoder_of(key_codec)
-        self.raw_decode, self.value_errors = decoder_of(value_codec)
-        #: What can go wrong when `raw_decode` runs over a batch.
-        self.decode_failures: tuple[type[Exception], ...] = (*self.value_errors, DecodeError)
-        self._encode_key, self._key_encode_errors = encoder_of(key_codec)
-        self._encode_value, self._value_encode_errors = encoder_of(value_codec)
 
     @property
     def name(self) -> str:
@@ -205,58 +190,6 @@ class Topic(Generic[K, V]):
         """
         return False
 
-    # -- codecs
-
-    def encode_key(self, key: Any) -> bytes | None:
-        if key is None or isinstance(key, bytes):
-            return key
-        try:
-            return self._encode_key(key)
-        except self._key_encode_errors as exc:
-            raise EncodeError(f"cannot write the key {key!r} to {self.name} as {self.key_serializer}: {exc}") from exc
-
-    def encode_value(self, value: Any) -> bytes | None:
-        if value is None or isinstance(value, bytes):
-            return value
-        try:
-            return self._encode_value(value)
-        except self._value_encode_errors as exc:
-            raise EncodeError(
-                f"cannot write a {type(value).__name__} to {self.name} as {self.value_serializer}: {exc}"
-            ) from exc
-
-    def decode_key(self, data: bytes | None, claim: Claim, index: int | None = None) -> Any:
-        if data is None:
-            return None
-        try:
-            return self.raw_key_decode(data)
-        except self.key_errors as exc:
-            raise self._error(KeyDecodeError, exc, claim, claim.index if index is None else index) from exc
-
-    def decode_value(self, data: bytes | None, claim: Claim) -> Any:
-        """Decode the value of the item in hand.
-
-        Raises:
-            ValueDecodeError: it is not what `value_type` says; names topic, partition, offset and field.
-        """
-        if data is None:
-            if self.value_type is None or self.allow_empty:
-                return None
-            raise self._error(
-                ValueDecodeError,
-                f"it is null and {self.value_type} cannot be (allow_empty=True lets it through)",
-                claim,
-            )
-        try:
-            return self._value_codec.decode(data)
-        except self.decode_failures as exc:
-            raise self._error(ValueDecodeError, exc, claim) from exc
-
-    def _error(self, kind: type[Any], reason: object, claim: Claim, index: int | None = None) -> Any:
-        tp = claim.tp
-        offset = claim.batch.offsets[claim.index if index is None else index]
-        return kind(str(reason), topic=tp.topic, partition=tp.partition, offset=offset)
-
     # -- sending
 
     async def send(
@@ -268,8 +201,8 @@ class Topic(Generic[K, V]):
         timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         schema: Any = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         callback: SentCallback | None = None,
         force: bool = False,
         report: bool | None = None,
@@ -292,53 +225,77 @@ class Topic(Generic[K, V]):
             EncodeError: the value, key, headers or timestamp cannot be written.
             RecordTooLarge: over the limit `producer_max_request_size`.
         """
-        if key_serializer or value_serializer or schema is not None:
-            return await self._with_codecs(schema, key_serializer, value_serializer).send(
-                key=key,
-                value=value,
-                partition=partition,
-                timestamp=timestamp,
-                headers=headers,
-                callback=callback,
-                force=force,
-                report=report if report is not None else not result_is_discarded(),
-            )
+        if not self._sends_directly or key_serializer or value_serializer or schema is not None:
+            report = report if report is not None else not result_is_discarded()
+            codecs = self.with_codecs(schema, key_serializer, value_serializer)
+            await codecs.prepare()
+            key, value, headers = codecs.encoded(key, value, headers)
+            return await self._queue(key, value, partition, timestamp, headers, callback, force=force, report=report)
         producer = self.app.active_producer or await self.app.maybe_start_producer()
+        value_bytes: bytes | None
         try:
-            value_bytes = value if value is None or type(value) is bytes else self._encode_value(value)
+            if value is None or (type(value) is bytes and self._value_bytes_are_encoded):
+                value_bytes = value
+            else:
+                value_bytes = self._encode_value(value)
         except self._value_encode_errors:
             value_bytes = self.encode_value(value)  # says what was wrong
-        key_bytes = key if key is None or type(key) is bytes else self.encode_key(key)
-        topic = self.topics[0] if self.topics else ""
-        if self._unusual:
-            topic = self.name
-            claim = None if force else current_claim.get()
-            if self._on_commit and claim is not None and claim.index < claim.stop:
-                attached = self._attached(
-                    claim, claim.offset, producer, value_bytes, key_bytes, partition, timestamp, headers, callback
-                )
-                if attached is not None:
-                    return attached
-        on_delivery = None
+        key_bytes = key if key is None or (type(key) is bytes and self._key_bytes_are_encoded) else self.encode_key(key)
         if report is None and callback is None:
             frame = sys._getframe(1)  # noqa: SLF001  see `_call_sites`
             site = self._last_site
             report = (frame.f_lasti != site.at or frame.f_code is not site.code) and not site.drops(frame)
-        if report or callback is not None:
-            sent = SentRecord(producer, topic, partition)
-            sent.expect(callback)
-            on_delivery = sent.delivered
-        else:
-            # One for all: without a report they differ in nothing but the partition asked for.
-            last = self._unreported
-            if last is None or last.producer is not producer or last.partition != partition:
-                last = self._unreported = SentRecord(producer, topic, partition)
-            sent = last
+        if report or callback is not None or self._unusual:
+            return await self._queue(
+                key_bytes, value_bytes, partition, timestamp, headers, callback, force=force, report=bool(report)
+            )
+        topic = self.topics[0]
+        # One for all: without a report they differ in nothing but the partition asked for.
+        sent = self._unreported
+        if sent is None or sent.producer is not producer or sent.partition != partition:
+            sent = self._unreported = SentRecord(producer, topic, partition)
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, topic)
         header_pairs = header_list(headers, topic) if headers else None
         while True:
             try:
-                producer.send(topic, value_bytes, key_bytes, partition, timestamp_ms, header_pairs, on_delivery)
+                producer.send(topic, value_bytes, key_bytes, partition, timestamp_ms, header_pairs, None)
+            except BufferFull:
+                await producer.drain()
+            else:
+                return sent
+
+    async def _queue(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None,
+        timestamp: float | dt.datetime | None,
+        headers: HeadersArg,
+        callback: SentCallback | None,
+        *,
+        force: bool,
+        report: bool,
+    ) -> SentRecord:
+        """Hand an encoded record to the producer, or keep it for its event's commit."""
+        producer = self.app.active_producer or await self.app.maybe_start_producer()
+        topic = self.name
+        claim = None if force else current_claim.get()
+        if self._on_commit and claim is not None and claim.index < claim.stop:
+            attached = self._attached(
+                claim, claim.offset, producer, value, key, partition, timestamp, headers, callback
+            )
+            if attached is not None:
+                return attached
+        sent = SentRecord(producer, topic, partition)
+        on_delivery = None
+        if report or callback is not None:
+            sent.expect(callback)
+            on_delivery = sent.delivered
+        timestamp_ms = None if timestamp is None else milliseconds(timestamp, topic)
+        header_pairs = header_list(headers, topic) if headers else None
+        while True:
+            try:
+                producer.send(topic, value, key, partition, timestamp_ms, header_pairs, on_delivery)
             except BufferFull:
                 await producer.drain()
             else:
@@ -358,7 +315,7 @@ class Topic(Generic[K, V]):
     ) -> SentRecord:
         """Have a record sent when the offset of an event is committed.  See `Event.attach`."""
         producer = self.app.active_producer
-        value_bytes, key_bytes = self.encode_value(value), self.encode_key(key)
+        key_bytes, value_bytes, headers = self.encoded(key, value, headers)
         sent = producer and self._attached(
             claim, offset, producer, value_bytes, key_bytes, partition, timestamp, headers, callback
         )
@@ -413,16 +370,8 @@ class Topic(Generic[K, V]):
         report: bool | None = None,
     ) -> SentRecord:
         """Queue a record that is encoded already; unlike `send`, leaves nothing to the codecs."""
-        return await Topic.send(
-            self,
-            key=key,
-            value=value,
-            partition=partition,
-            timestamp=timestamp,
-            headers=headers,
-            callback=callback,
-            report=report if report is not None else not result_is_discarded(),
-        )
+        report = report if report is not None else not result_is_discarded()
+        return await self._queue(key, value, partition, timestamp, headers, callback, force=False, report=report)
 
     def send_soon(
         self,
@@ -433,8 +382,8 @@ class Topic(Generic[K, V]):
         timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
         schema: Any = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
         callback: SentCallback | None = None,
         force: bool = False,
     ) -> SentRecord:
@@ -447,8 +396,8 @@ class Topic(Generic[K, V]):
         producer = self.app.active_producer
         if producer is None:
             raise ConfigError(f"send_soon to {self.name}: the application is not started; use `await topic.send(…)`")
-        codecs = self._with_codecs(schema, key_serializer, value_serializer)
-        data, key_bytes = codecs.encode_value(value), codecs.encode_key(key)
+        codecs = self.with_codecs(schema, key_serializer, value_serializer)
+        key_bytes, data, headers = codecs.encoded(key, value, headers)
         if self._on_commit and not force and (claim := current_claim.get()) is not None and claim.index < claim.stop:
             attached = self._attached(
                 claim, claim.offset, producer, data, key_bytes, partition, timestamp, headers, callback
@@ -470,20 +419,25 @@ class Topic(Generic[K, V]):
         )
         return sent
 
-    def _with_codecs(self, schema: Any, key_serializer: str | None, value_serializer: str | None) -> Topic[Any, Any]:
-        """Return the same topic with other codecs."""
-        if schema is None and key_serializer is None and value_serializer is None:
+    def with_codecs(
+        self, schema: Any = None, key_serializer: CodecArg = None, value_serializer: CodecArg = None
+    ) -> Topic[Any, Any]:
+        """Return this topic with other codecs; the same ones for the same arguments."""
+        schema = _as_schema(schema)
+        asked = (schema, key_serializer, value_serializer)
+        if not any(asked):
             return self
-        known = self._variants.get((key_serializer, value_serializer)) if schema is None else None
-        if known is not None:
-            return known
-        names = {"key_serializer": key_serializer, "value_serializer": value_serializer}
-        for name in ("key_type", "key_serializer", "value_type", "value_serializer"):
-            names[name] = names.get(name) or getattr(schema, name, None)
-        other = self.derive(**{name: value for name, value in names.items() if value is not None})
-        if schema is None:
-            self._variants[key_serializer, value_serializer] = other
-        return other
+        # Codecs need not be hashable; kept beside what was made with them, their ids stay theirs.
+        place = tuple(part if isinstance(part, str) else id(part) for part in asked)
+        if place not in self._variants:
+            if len(self._variants) >= MAX_VARIANTS:
+                self._variants.clear()
+            changes = {"schema": schema, "key_serializer": key_serializer, "value_serializer": value_serializer}
+            if schema is not None:  # all of it is the schema's
+                changes |= {"key_type": None, "value_type": None}
+            changes = {name: change for name, change in changes.items() if change or name.endswith("type")}
+            self._variants[place] = asked, self.derive(**changes)
+        return self._variants[place][1]
 
     # -- reading
 
@@ -536,7 +490,13 @@ class Topic(Generic[K, V]):
                 options[f"{name}_serializer"] = None
         if "schema" in changes:
             options["key_type"] = options["value_type"] = None
-        return Topic(self.app, *names, **{**options, **changes})
+        options |= changes
+        if self.schema is not None and "schema" not in changes:
+            # Copied, so that what is None here is not filled in again, and hooks meet the other types.
+            options["schema"] = schema = copy.copy(self.schema)
+            for name in ("key_type", "value_type", "key_serializer", "value_serializer"):
+                setattr(schema, name, options[name])
+        return Topic(self.app, *names, **options)
 
     def derive_topic(
         self, *, topics: Sequence[str] | None = None, prefix: str = "", suffix: str = "", **changes: Any
@@ -568,11 +528,13 @@ class Topic(Generic[K, V]):
         return f"<Topic: {self}>"
 
 
-def _own_serializer(value_type: Any) -> str | None:
-    """Return the codec that a type names for itself; bytes are written as they are."""
-    if value_type is bytes:
-        return "raw"
-    return getattr(value_type, "__faust_serializer__", None)
+def _as_schema(schema: Any) -> Schema[Any, Any] | None:
+    """Return a schema: of what is one, makes one, or has its attributes."""
+    schema = schema() if isinstance(schema, type) else schema
+    if schema is None or isinstance(schema, Schema):
+        return schema
+    options = ("key_type", "value_type", "key_serializer", "value_serializer", "allow_empty")
+    return Schema(**{name: getattr(schema, name, None) for name in options})
 
 
 def _compiled(pattern: str | re.Pattern[str] | None) -> re.Pattern[str] | None:

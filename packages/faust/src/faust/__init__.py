@@ -39,14 +39,15 @@ if TYPE_CHECKING:
     from faust.types import TopicT as TopicT
     from faust_core.agents import Agent as Agent
     from faust_core.app import App as App
+    from faust_core.custom_codecs import Codec as Codec
     from faust_core.engine.channels import Channel as Channel
     from faust_core.engine.rpc import AgentError as AgentError
     from faust_core.errors import FaustError as FaustError
     from faust_core.events import Event as Event
     from faust_core.events import current_event as current_event
-    from faust_core.protocols.codec import Codec as Codec
     from faust_core.protocols.transport import Credentials as Credentials
     from faust_core.records import TopicPartition as TopicPartition
+    from faust_core.schema import Schema as Schema
     from faust_core.services import Service as Service
     from faust_core.settings import Settings as Settings
     from faust_core.stream import Stream as Stream
@@ -84,6 +85,7 @@ __all__ = [
     "HoppingWindow",
     "ModelOptions",
     "Record",
+    "Schema",
     "Service",
     "ServiceT",
     "SessionWindow",
@@ -124,7 +126,7 @@ _HOMES = {
     "App": "faust_core.app",
     "Channel": "faust_core.engine.channels",
     "ChannelT": "faust.types",
-    "Codec": "faust_core.protocols.codec",
+    "Codec": "faust_core.custom_codecs",
     "Credentials": "faust_core.protocols.transport",
     "Event": "faust_core.events",
     "EventT": "faust.types",
@@ -133,6 +135,7 @@ _HOMES = {
     "HoppingWindow": "faust_core.windows",
     "ModelOptions": "faust_models",
     "Record": "faust_models",
+    "Schema": "faust_core.schema",
     "Service": "faust_core.services",
     "ServiceT": "faust.types",
     "SessionWindow": "faust_core.windows",

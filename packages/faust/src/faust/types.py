@@ -12,6 +12,7 @@ from faust_core.protocols.codec import Codec as CodecT
 from faust_core.protocols.store import Store as StoreT
 from faust_core.records import RecordMetadata
 from faust_core.records import TopicPartition as TP  # noqa: N817  the name that applications use
+from faust_core.schema import Schema as SchemaT
 from faust_core.services import Service as ServiceT
 from faust_core.settings import ProcessingGuarantee
 from faust_core.stream import Stream as StreamT
@@ -34,6 +35,7 @@ __all__ = [
     "ModelT",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "SchemaT",
     "ServiceT",
     "StoreT",
     "StreamT",

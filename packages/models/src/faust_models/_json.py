@@ -19,7 +19,7 @@ import orjson
 from ._types import inner_parts, may_carry_metadata, parts, record_options, underlying_class
 from .options import ModelOptions
 
-__all__ = ["encode_any", "encoder_for"]
+__all__ = ["encode_any", "encoder_for", "plain", "unknown"]
 
 Encode = Callable[[Any], bytes]
 
@@ -37,7 +37,7 @@ def encoder_for(value_type: Any) -> Encode:
     return encode_any if any(map(may_carry_metadata, parts(value_type))) else _native
 
 
-def _unknown(value: Any) -> Any:
+def unknown(value: Any) -> Any:
     """Turn what msgspec does not know into what it does."""
     found = _represent(value)
     if found is value:
@@ -45,7 +45,7 @@ def _unknown(value: Any) -> Any:
     return found
 
 
-_native = msgspec.json.Encoder(enc_hook=_unknown).encode
+_native = msgspec.json.Encoder(enc_hook=unknown).encode
 
 
 @cache
@@ -138,16 +138,17 @@ def encode_any(value: Any) -> bytes:
     except orjson.JSONEncodeError:
         # Keys other than strings would make every object slower, and integers of more than
         # 64 bits are not written at all: both are rare, so both are left to the slow way.
-        return _native(_plain(value))
+        return _native(plain(value))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return `value` as dicts and lists, records with their metadata, and keys that are text or numbers."""
     if isinstance(value, dict):
-        return {_key(key): _plain(item) for key, item in value.items()}
+        return {_key(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset | deque):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     found = _represent(value)
-    return value if found is value else _plain(found)
+    return value if found is value else plain(found)
 
 
 def _key(key: Any) -> Any:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json as stdlib_json
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from faust_core.errors import ConfigError, DecodeError, EncodeError
 from faust_core.protocols.codec import Codec, CodecFactory
+from faust_core.registry import codec as find_codec
 
 from . import _json
 from ._types import converter, decoding_rules, record_options
+from .plain import field_path
 
 __all__ = ["TypedCodec", "codec_for", "json", "msgpack"]
 
@@ -81,7 +82,8 @@ class TypedCodec:
             return self._decode_leniently(data)
         except self.decode_errors:
             # The strict decoder says what is wrong with the bytes as they are.
-            raise DecodeError(f"{self.name}: {strict}") from strict
+            reason = str(strict) or repr(strict)
+            raise DecodeError(f"{self.name}: {reason}", codec=self.name, field=field_path(reason)) from strict
 
     def encode(self, value: Any, /) -> bytes:
         """Return the bytes of `value`.
@@ -92,7 +94,7 @@ class TypedCodec:
         try:
             return self.fast_encode(value)
         except self.encode_errors as exc:
-            raise EncodeError(f"{self.name} cannot write {type(value).__qualname__}: {exc}") from exc
+            raise EncodeError(f"{self.name} cannot write {type(value).__qualname__}: {exc}", codec=self.name) from exc
 
 
 def json(value_type: Any = None, /) -> TypedCodec:
@@ -171,29 +173,15 @@ def _type_name(value_type: Any) -> str:
 
 
 @cache
-def _factory(name: str) -> CodecFactory:
-    if name in _BUILT_IN:
-        return _BUILT_IN[name]
-    found = entry_points(group="faust.codecs")
-    for entry_point in found:
-        if entry_point.name == name:
-            factory: CodecFactory = entry_point.load()
-            return factory
-    known = ", ".join(sorted({*_BUILT_IN, *found.names}))
-    raise ConfigError(f"no codec is called {name!r}; installed are: {known}")
-
-
-@cache
 def codec_for(name: str, value_type: Any) -> Codec:
-    """Return the codec that a serializer's name stands for, from the entry points `faust.codecs`.
+    """Return the codec that a serializer's name, or a chain of names, stands for.
 
     Raises:
-        ConfigError: no installed distribution has it, or it cannot carry the type.
+        ConfigError: there is none, or it cannot carry the type.
     """
-    return _factory(name)(value_type)
+    return find_codec(name, value_type)
 
-
-_BUILT_IN: dict[str, CodecFactory] = {"json": json, "msgpack": msgpack}
 
 if TYPE_CHECKING:
     _codec: type[Codec] = TypedCodec
+    _factories: list[CodecFactory] = [json, msgpack]

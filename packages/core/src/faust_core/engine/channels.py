@@ -94,6 +94,8 @@ class Channel(Generic[K, V]):
     acks = False
     from_table = False
     in_memory = True
+    by_record = False
+    fetching: tuple[Any, ...] = ()
     processors: tuple[Callable[[Any], Any], ...] = ()
     decode_failures: tuple[type[Exception], ...] = ()
     value_serializer = None

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from faust_core.engine.held_back import HeldBack
 from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
@@ -55,6 +56,8 @@ class Fetcher:
         self._moved: dict[TopicPartition, int] = {}
         self._moving = asyncio.Lock()
         self._assigned: set[TopicPartition] = set()
+        self._held = HeldBack(self._come_back, self._held_for_good)
+        self._failure: Exception | None = None
         self._room = asyncio.Event()
         self.records = 0
 
@@ -168,6 +171,7 @@ class Fetcher:
         self._room.set()
 
     async def aclose(self) -> None:
+        await self._held.aclose()
         await self._consumer.aclose()
 
     # -- the loop
@@ -177,8 +181,11 @@ class Fetcher:
 
         Raises:
             TransportError: the consumer can never work again.
+            ConfigError: a service that codecs need refuses.
         """
         while True:
+            if self._failure is not None:
+                raise self._failure
             if not self._tasks:
                 self._room.clear()
                 await self._room.wait()
@@ -197,13 +204,32 @@ class Fetcher:
                     continue
                 self.records += len(batch)
                 if tp in self._tasks:
-                    for subscription in self._subscribers[tp.topic]:
-                        subscription.deliver(tp, batch)
-                    if self._is_full(tp):
-                        self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+                    if self._held.hold(batch, [s.topic for s in self._subscribers[tp.topic]]):
+                        self._consumer.pause([tp])
+                    else:
+                        self._deliver(batch)
             if again:
                 async with self._moving:
                     await self._consumer.assign({tp: self._moved[tp] for tp in again if tp in self._tasks})
+
+    def _deliver(self, batch: RecordBatch) -> None:
+        tp = batch.tp
+        for subscription in self._subscribers[tp.topic]:
+            subscription.deliver(tp, batch)
+        if self._is_full(tp):
+            self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+
+    def _come_back(self, batches: Sequence[RecordBatch]) -> None:
+        """Hand out what was held back of a partition, and go on with it."""
+        tp = batches[0].tp
+        for batch in batches:
+            self._deliver(batch)
+        if tp not in self._paused:
+            self._consumer.resume([tp])
+
+    def _held_for_good(self, error: Exception) -> None:
+        self._failure = error
+        self._room.set()
 
     async def _prepare(
         self, batches: Sequence[RecordBatch], prepare: Callable[[Task, RecordBatch, Topic[Any, Any]], Awaitable[None]]
@@ -256,4 +282,5 @@ class Fetcher:
         for tp in partitions:
             self._full_since.pop(tp, None)
             self._paused.discard(tp)
+            self._held.drop(tp)
         self._room.set()

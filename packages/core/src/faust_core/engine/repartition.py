@@ -10,6 +10,7 @@ from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.codecs import encoder_of
 from faust_core.errors import BufferFull, Skip
+from faust_core.headers import header_list
 from faust_core.protocols.transport import Producer
 from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream
@@ -48,6 +49,7 @@ class Pump:
 
     async def run(self) -> None:
         """Pump until cancelled; an item that fails goes the way of the agent's error policy."""
+        await self._topic.prepare()
         while True:
             current_claim.set(None)
             try:
@@ -64,7 +66,7 @@ class Pump:
         # What is in memory has no bytes.
         as_it_is = not self._parent.processors and not self._parent.topic.in_memory
         name = self._topic.get_topic_name()
-        encode = self._topic.encode_value
+        encode, by_record = self._topic.encode_value, self._topic.by_record
         key_of = self._key
         async for value in self._parent:
             claim = current_claim.get()
@@ -85,8 +87,14 @@ class Pump:
                             partition = 0  # what has no key stays together, too
                 except Skip:
                     continue
-            data = batch.values[index] if as_it_is else encode(value)
-            headers = batch.headers(index) or None
+            headers: Any = batch.headers(index) or None
+            if as_it_is:
+                data = batch.values[index]
+            elif by_record:
+                _, data, changed = self._topic.encoded(None, value, headers)
+                headers = header_list(changed, name)
+            else:
+                data = encode(value)
             producer = self._producer
             while True:
                 try:

@@ -368,6 +368,9 @@ class Worker:
         self._opened = True
         await self._resolve_patterns()
         await self.topics.prepare(self.fetcher.subscriptions())
+        for table in self._declarations.tables.values():
+            for codec in table.codec.fetching:
+                await asyncio.to_thread(codec.prepare)
         await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Hashable, Sequence
+from typing import Any, Literal, Protocol
 
-__all__ = ["Codec", "CodecFactory", "SelfDescribingType"]
+__all__ = ["Codec", "CodecFactory", "FetchingCodec", "Part", "PlainForm", "SelfDescribingType", "TopicCodec"]
+
+#: Which half of a record.
+Part = Literal["key", "value"]
 
 
 class Codec(Protocol):
@@ -35,6 +39,81 @@ class CodecFactory(Protocol):
 
         Raises:
             ConfigError: this format cannot carry that type.
+        """
+        ...
+
+
+class TopicCodec(Protocol):
+    """What stands for a codec until topic and type are known, such as one whose schemas go by the topic's name."""
+
+    def for_topic(self, topic: str, part: Part, value_type: Any, /) -> Codec:
+        """Return the codec for one half of a topic's records.
+
+        Args:
+            topic: the topic's name; empty where a codec is used outside of topics.
+            value_type: as in `CodecFactory`.
+
+        Raises:
+            ConfigError: this format cannot carry that type.
+        """
+        ...
+
+
+class FetchingCodec(Protocol):
+    """What a codec has besides where it asks a service for what it needs, such as the schemas of a registry.
+
+    The engine calls `missing` and `fetch` before it hands records out, and `prepare` before it first writes, both
+    `fetch` and `prepare` in a thread.  So neither `decode` nor `encode` waits inside of the event loop.  Where they are
+    called without, they wait themselves.
+    """
+
+    @property
+    def prepared(self) -> bool:
+        """Whether `encode` has all that it needs."""
+        ...
+
+    def prepare(self) -> None:
+        """Get what `encode` needs; may be called by any thread, and again.
+
+        Raises:
+            RetriableTransportError: the service cannot be reached.
+            ConfigError: the service refuses.
+        """
+        ...
+
+    def missing(self, data: Sequence[bytes | None], /) -> frozenset[Hashable]:
+        """Return what must be fetched before all of `data` can be decoded; asks nobody.
+
+        Bytes that are malformed need nothing: `decode` says what is wrong with them.
+        """
+        ...
+
+    def fetch(self, missing: frozenset[Hashable], /) -> None:
+        """Get what `missing` returned.  What the service does not have, `decode` complains of.
+
+        Raises:
+            RetriableTransportError: the service cannot be reached; call again.
+            ConfigError: the service refuses.
+        """
+        ...
+
+
+class PlainForm(Protocol):
+    """Values of one type as plain ones (dicts, lists, text, numbers), for formats that know no types."""
+
+    def to_plain(self, value: Any, /) -> Any:
+        """Return what stands for `value`.
+
+        Raises:
+            TypeError, ValueError: nothing does.
+        """
+        ...
+
+    def from_plain(self, plain: Any, /) -> Any:
+        """Return the value that `plain` stands for.
+
+        Raises:
+            DecodeError: it does not have the type; the reason carries the field's path.
         """
         ...
 

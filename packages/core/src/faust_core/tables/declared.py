@@ -11,6 +11,7 @@ from faust_core.errors import ConfigError
 from faust_core.protocols.store import Store
 from faust_core.protocols.transport import TopicSpec
 from faust_core.records import TopicPartition
+from faust_core.schema import CodecArg, Schema
 from faust_core.table_overlay import Overlay
 from faust_core.table_partition import TableCodec, TablePartition, WindowedCodec
 from faust_core.tables.options import check_count, check_name, check_observer, check_store
@@ -45,9 +46,9 @@ class DeclaredTable(Generic[K, V]):
         default: Callable[[], V] | None = None,
         key_type: type[K] | None = None,
         value_type: type[V] | None = None,
-        key_serializer: str | None = None,
-        value_serializer: str | None = None,
-        schema: Any = None,
+        key_serializer: CodecArg = None,
+        value_serializer: CodecArg = None,
+        schema: Schema[K, V] | Any = None,
         partitions: int | None = None,
         help: str | None = None,  # noqa: A002  the name that applications use
         store: str | None = None,
@@ -102,6 +103,11 @@ class DeclaredTable(Generic[K, V]):
             check_observer(name, option, function)
         if inspect.iscoroutinefunction(on_change):
             raise ConfigError(f"table {name!r}: on_change= is called while a key is assigned, so it cannot be async")
+        if isinstance(schema, Schema) and (own := schema.overrides()):
+            raise ConfigError(
+                f"table {name!r}: a table takes the types and codecs of a schema; {type(schema).__name__} overrides "
+                f"{', '.join(own)}, which would have no effect here"
+            )
         self.app = app
         self.name = name
         self.default = default
@@ -149,7 +155,7 @@ class DeclaredTable(Generic[K, V]):
         return f"<{type(self).__name__}: {self.name}>"
 
     def _make_codec(self) -> TableCodec:
-        return TableCodec(self.name, *self._codec_spec)
+        return TableCodec(self.name, *self._codec_spec, topic=self.changelog_topic_name)
 
     @property
     def writes_json(self) -> bool:
@@ -305,7 +311,7 @@ class DeclaredTable(Generic[K, V]):
             )
         if self._opened:
             raise ConfigError(f"table {self.name!r} is in use: say its window where it is declared")
-        self.codec = WindowedCodec(self.name, *self._codec_spec)
+        self.codec = WindowedCodec(self.name, *self._codec_spec, topic=self.changelog_topic_name)
         self.window = window
 
     def close_windows(self, what: str) -> None:

@@ -30,8 +30,8 @@ class TableOptions(TypedDict, total=False):
     window: Window | None
     partitions: int | None
     help: str | None
-    key_serializer: str | None
-    value_serializer: str | None
+    key_serializer: Any
+    value_serializer: Any
     schema: Any
     store: str | None
     options: Mapping[str, Any] | None

@@ -64,7 +64,7 @@ class SetCodec(TableCodec):
 
     __slots__ = ("_foreign",)
 
-    def __init__(self, name: str, key: tuple[Any, Any], value: tuple[Any, Any]) -> None:
+    def __init__(self, name: str, key: tuple[Any, Any], value: tuple[Any, Any], *, topic: str = "") -> None:
         for option, (serializer, _) in {"key_serializer": key, "value_serializer": value}.items():
             format_name = serializer.strip() if isinstance(serializer, str) else getattr(serializer, "name", None)
             if format_name != "json":
@@ -72,7 +72,7 @@ class SetCodec(TableCodec):
                     f"table {name!r} has sets: their keys and elements are written as JSON. Leave out "
                     f"{option}={serializer!r}, or use 'json'"
                 )
-        super().__init__(name, key, value)
+        super().__init__(name, key, value, topic=topic)
         self._foreign = False
 
     def encode_key(self, key: Any) -> bytes:

@@ -1,5 +1,7 @@
-"""Codecs."""
+"""Codecs, schemas, and what reads and writes by their names."""
 
-from faust_core.protocols.codec import Codec
+from faust.serializers.registry import Registry
+from faust_core.custom_codecs import Codec
+from faust_core.schema import Schema
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "Registry", "Schema"]
