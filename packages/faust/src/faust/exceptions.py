@@ -12,7 +12,7 @@ from faust_core.errors import (
     UnknownSetting,
     ValueDecodeError,
 )
-from faust_models import ValidationError
+from faust_models import SecurityError, ValidationError
 
 __all__ = [
     "ConfigError",
@@ -22,6 +22,7 @@ __all__ = [
     "ImproperlyConfigured",
     "KeyDecodeError",
     "PartitionsMismatch",
+    "SecurityError",
     "StoreError",
     "TransportError",
     "UnknownSetting",
