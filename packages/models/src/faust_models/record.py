@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from reprlib import recursive_repr
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, ClassVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import msgspec
 
@@ -290,12 +290,14 @@ class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
         """
         if isinstance(data, cls):
             return data
+        if not isinstance(data, Mapping):
+            raise ValidationError(f"cannot make {cls.__name__}: Expected `object`, got `{type(data).__name__}`")
+        plain = dict(data)
         kind = translate(cls, cls._options)
         try:
-            record: Self = converter(kind)(dict(cast("Mapping[str, Any]", data)))
+            record: Self = converter(kind)(plain)
         except Exception as exc:
-            strict = decoding_strictness(kind)
-            errors = find(dict(cast("Mapping[str, Any]", data)), kind, strict) or [ValidationError(str(exc))]
+            errors = find(plain, kind, decoding_strictness(kind)) or [ValidationError(str(exc))]
             raise errors[0].with_others(errors[1:], prefix=f"cannot make {cls.__name__}: ") from exc
         return record
 
