@@ -181,6 +181,19 @@ EXAMPLES = (
         topics=("readings", "minimal_core.measure-readings-room-repartition"),
     ),
     Example(
+        "records",
+        _printed(
+            "2024 10.90 Size.SMALL",
+            "Product.price: must have at most 2 decimal places",
+            "<Account: name='ann', password=<Secret: ***>, phone=None>",
+            "['ByCard', 'Transfer']",
+            '{"temperature":3.5,"at":"2024-01-02T00:00:00Z","__faust":{"ns":"records.Reading"}}',
+            "<Shirt: width=40, colour='red'>",
+        ),
+        worker=False,
+        embedded=True,
+    ),
+    Example(
         "demo",
         _printed("20000 orders in the table, 20000 sent: equal."),
         worker=False,

@@ -5,6 +5,7 @@ in `# error: code` has that error; no other line has any.  A first line `# needs
 the module exists.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -91,3 +92,20 @@ def test_the_checker_of_this_file_is_not_blind(findings: dict[str, Findings]) ->
     revealed = [said for lines in findings.values() for finding in lines.values() for said in finding]
     assert any(said.startswith("is: ") for said in revealed)
     assert any(said.startswith("error: ") for said in revealed)
+
+
+@pytest.mark.skipif(find_spec("pyright") is None, reason="pyright is not installed")
+def test_pyright_sees_the_same_errors_in_records() -> None:
+    sample = Path(__file__).with_name("samples") / "records.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", str(sample)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=MYPY_TIMEOUT_S,
+    )
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    errors = {said["range"]["start"]["line"] + 1 for said in found if said["severity"] == "error"}
+    lines = sample.read_text(encoding="utf-8").splitlines()
+    assert errors == {number for number, line in enumerate(lines, start=1) if "# error: " in line}, found

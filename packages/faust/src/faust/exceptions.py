@@ -13,7 +13,7 @@ from faust_core.errors import (
     UnknownSetting,
     ValueDecodeError,
 )
-from faust_models import ValidationError
+from faust_models import SecurityError, ValidationError
 
 __all__ = [
     "ConfigError",
@@ -23,6 +23,7 @@ __all__ = [
     "ImproperlyConfigured",
     "KeyDecodeError",
     "PartitionsMismatch",
+    "SecurityError",
     "Skip",
     "StoreError",
     "TransportError",

@@ -1,8 +1,7 @@
-"""Values to JSON: straight from msgspec where that is all, through orjson where records may be inside.
+"""Values to JSON and MessagePack: by msgspec where it knows all that may be inside, else asked for piece by piece.
 
-A record's object ends with `"__faust":{"ns":…}`, which msgspec cannot write.  A record without
-other records in it is encoded by msgspec, and its last brace replaced by the ready-made tail.
-Anything that may hold records goes through orjson, which asks for what it does not know.
+A record that decides itself what is written cannot be left to msgspec, which would write its fields.  JSON of what may
+hold one goes through orjson, which asks for what it does not know.
 """
 
 from __future__ import annotations
@@ -10,35 +9,37 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
 import orjson
 
-from ._types import inner_parts, may_carry_metadata, parts, record_options, underlying_class
-from .options import ModelOptions
+from ._metadata import MARKER, RepresentsItself
+from ._translate import finalise, record_options
+from ._types import closed
+from .tags import Tag
 
-__all__ = ["encode_any", "encoder_for", "plain", "unknown"]
-
-Encode = Callable[[Any], bytes]
+__all__ = ["encode_any", "encoder_for", "pack", "plain", "unknown"]
 
 
-def encoder_for(value_type: Any) -> Encode:
-    """Return the fastest function that writes values of this type.
+def encoder_for(translated: Any) -> Callable[[Any], bytes]:
+    """Return the fastest function that writes values of this type."""
+    return encode_closed if closed(translated) else encode_any
 
-    Raises:
-        ConfigError: the type's annotations cannot be resolved.
-    """
-    if value_type is None:
-        return encode_any
-    if record_options(value_type) is not None:
-        return _record_encoder(value_type)
-    return encode_any if any(map(may_carry_metadata, parts(value_type))) else _native
+
+def encode_closed(value: Any) -> bytes:
+    """Encode what msgspec knows, except where a subclass that represents itself stands for its parent."""
+    try:
+        return _native(value)
+    except RepresentsItself:
+        return encode_any(value)
 
 
 def unknown(value: Any) -> Any:
     """Turn what msgspec does not know into what it does."""
+    if value is MARKER:
+        raise RepresentsItself("a record in it represents itself")
     found = _represent(value)
     if found is value:
         raise TypeError(f"Encoding objects of type {type(value).__qualname__} is unsupported")
@@ -46,27 +47,19 @@ def unknown(value: Any) -> Any:
 
 
 _native = msgspec.json.Encoder(enc_hook=unknown).encode
+_native_pack = msgspec.msgpack.Encoder(enc_hook=unknown).encode
 
 
-@cache
-def _record_encoder(value_type: Any) -> Encode:
-    cls = underlying_class(value_type)
-    options: ModelOptions = cls._options
-    if options.own_representation or any(map(may_carry_metadata, inner_parts(value_type))):
-        return encode_any
-    if not options.tail:
-        return _native
-    tail, kept = options.tail, -1
-    if not cls.__struct_fields__:
-        tail, kept = b"{" + tail[1:], 0
+def pack(value: Any) -> bytes:
+    """Encode whatever MessagePack can say.
 
-    def encode_with_tail(value: Any) -> bytes:
-        # A subclass has fields and a tail of its own, and anything else need not end with a brace.
-        if type(value) is not cls:
-            return encode_any(value)
-        return _native(value)[:kept] + tail
-
-    return encode_with_tail
+    Raises:
+        TypeError, ValueError, OverflowError: something in `value` cannot be written.
+    """
+    try:
+        return _native_pack(value)
+    except RepresentsItself:
+        return _native_pack(plain(value))
 
 
 def _for_orjson(cls: Any) -> Callable[[Any], Any]:
@@ -74,19 +67,24 @@ def _for_orjson(cls: Any) -> Callable[[Any], Any]:
     options = record_options(cls)
     if options is None:
         return _plainer
-    encode = _record_encoder(cls)
-    if encode is not encode_any:
-        return lambda record: orjson.Fragment(encode(record))
-    if options.own_representation or cls.__struct_encode_fields__ != cls.__struct_fields__:
+    if options.own_representation:
         return _represent
-    metadata = {"__faust": {"ns": options.namespace}} if options.tail else {}
-    asdict = msgspec.structs.asdict
-    return lambda record: asdict(record) | metadata
+    finalise(cls)
+    if closed(cls):
+        return _fragment
+    return _represent
+
+
+def _fragment(value: Any) -> Any:
+    try:
+        return orjson.Fragment(_native(value))
+    except RepresentsItself:
+        return _represent(value)
 
 
 def _plainer(value: Any) -> Any:
     found = _represent(value)
-    return orjson.Fragment(_native(value)) if found is value else found
+    return _fragment(value) if found is value else found
 
 
 class _Writers(dict[type[Any], Callable[[Any], Any]]):
@@ -106,9 +104,13 @@ def _unknown_to_orjson(value: Any) -> Any:
 
 def _represent(value: Any) -> Any:
     """Return a plainer form of `value`, or `value` itself where there is none."""
+    if isinstance(value, Tag):
+        return value.get_value()
     to_json = getattr(value, "__json__", None)
     if to_json is not None:
         return to_json()
+    if hasattr(type(value), "__pydantic_serializer__"):
+        return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, msgspec.Struct):
         config = value.__struct_config__
         if config.array_like:

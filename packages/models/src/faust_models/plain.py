@@ -12,7 +12,9 @@ from faust_core.errors import ConfigError, DecodeError
 from faust_core.protocols.codec import PlainForm
 
 from . import _json
-from ._types import converter, record_options
+from ._convert import converter
+from ._translate import record_options, translate
+from .options import ModelOptions
 
 __all__ = ["field_path", "plain_form", "to_plain"]
 
@@ -57,11 +59,9 @@ def plain_form(value_type: Any, /) -> PlainForm:
     Raises:
         ConfigError: nothing can be converted to that type.
     """
-    options = record_options(value_type)
-    if options is not None and options.abstract:
-        raise ConfigError(f"{value_type.__qualname__} is abstract: name the record class that the values have")
     try:
-        return _TypedForm(value_type, converter(value_type))
+        target = translate(value_type, record_options(value_type) or ModelOptions())
+        return _TypedForm(value_type, converter(target))
     except (TypeError, ValueError, NameError) as exc:
         raise ConfigError(f"plain values cannot become {value_type!r}: {exc}") from exc
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Mapping
 from reprlib import recursive_repr
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, ClassVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import msgspec
 
-from ._annotations import complete_defaults
-from ._types import converter
+from . import fields as _fields
+from ._annotations import add_hidden_field, complete_defaults, field_names, tagged, take_descriptors
+from ._convert import converter
+from ._findings import find
+from ._metadata import HIDDEN, KEY, hidden_field, no_metadata, own_representation
+from ._prepare import check, post_init_of, raise_all
+from ._translate import finalise, translate
+from ._types import decoding_strictness
 from .codecs import codec_for
 from .errors import ValidationError
-from .options import ModelOptions, complete, read_options
+from .options import ModelOptions, complete, namespace_or_default, read_options
 from .registry import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from typing import Self
 
     from faust_core.protocols.codec import Codec
 
 __all__ = ["Record"]
-
-_METADATA_KEY = "__faust"
 
 
 class _RecordMeta(msgspec.StructMeta):
@@ -37,6 +41,13 @@ class _RecordMeta(msgspec.StructMeta):
     _options: ModelOptions
     #: Fields of such a class stand out of order, see `complete_defaults`; those of its subclasses too.
     _out_of_order: bool
+    #: Its fields, or some of a parent's, are prepared when a record is made.
+    _asks: bool
+    #: What `_prepare` has worked out for the class itself.
+    _steps: Any
+    _checks: Any
+    #: Name to declared type, once they are resolved.
+    _declared: dict[str, Any]
 
     def __new__(
         mcls: type[_RecordMeta],
@@ -51,21 +62,40 @@ class _RecordMeta(msgspec.StructMeta):
         options, struct_keywords = read_options(name, namespace, keywords, inherited)
         if parents and "asdict" in namespace:
             raise RuntimeError(f"class {name}: asdict cannot be overridden; override to_representation")
-        if options.validation:
-            _validate_when_made(namespace, parents)
         # Here, not after: a struct's class attributes are looked up when it is made.
         namespace["__faust_serializer__"] = options.serializer
+        own = take_descriptors(name, namespace)
+        given = _descriptors(parents, field_names(namespace)) | own
+        kw_only = bool(struct_keywords.get("kw_only"))
         out_of_order = complete_defaults(
-            name, namespace, inherits_default=any(parent.__struct_defaults__ for parent in parents)
+            name, namespace, inherits_default=any(map(_has_defaults, parents)), kw_only=kw_only
         ) or any(parent._out_of_order for parent in parents)  # noqa: SLF001
         if out_of_order:
             struct_keywords["kw_only"] = True
+        represents_itself = bool(parents) and _represents_itself(namespace, bases, given)
+        post_init = _post_init(namespace, bases, options, given)
+        if not parents:
+            annotation, default = no_metadata()
+            add_hidden_field(namespace, HIDDEN, annotation, default)
+            struct_keywords["kw_only"] = True
+        else:
+            hidden = _hidden(options, namespace, name, parents, represents_itself)
+            if hidden is not None:
+                bases = (_with_hidden_field(mcls, namespace, hidden), *bases)
         cls = super().__new__(mcls, name, bases, namespace, **struct_keywords)
+        cls._steps = cls._checks = None
+        cls._asks = post_init is not None and post_init.asks
+        if post_init is not None:
+            post_init.cls = cls
         cls._out_of_order = out_of_order
-        cls._options = complete(options, cls, own_representation=bool(parents) and _overrides_representation(cls))
+        cls._options = complete(options, cls, given, own_representation=represents_itself)
         if not options.abstract:
             registry[cls._options.namespace] = cls
         return cls
+
+    def _declared_types(cls) -> Mapping[str, Any]:
+        finalise(cls)
+        return cls._declared
 
     if not TYPE_CHECKING:  # a checker would take any name for an attribute
 
@@ -76,7 +106,98 @@ class _RecordMeta(msgspec.StructMeta):
             return found
 
 
-@dataclass_transform(eq_default=True, order_default=True, field_specifiers=(msgspec.field,))
+def _has_defaults(parent: _RecordMeta) -> bool:
+    # The hidden field always has one.
+    return len(parent.__struct_defaults__) > 1
+
+
+def _descriptors(parents: list[_RecordMeta], declared_anew: Collection[str]) -> dict[str, _fields.FieldDescriptor[Any]]:
+    """Return what parents say of fields that the class does not declare anew."""
+    found = {k: v for parent in reversed(parents) for k, v in parent._options.descriptors.items()}  # noqa: SLF001
+    return {name: descriptor for name, descriptor in found.items() if name not in declared_anew}
+
+
+def _represents_itself(
+    namespace: Mapping[str, Any], bases: tuple[type, ...], given: Mapping[str, _fields.FieldDescriptor[Any]]
+) -> bool:
+    return (
+        "to_representation" in namespace
+        or "__json__" in namespace
+        or any(_base_represents_itself(base) for base in bases)
+        or not all(descriptor.written_as_read for descriptor in given.values())
+    )
+
+
+def _base_represents_itself(base: type) -> bool:
+    if isinstance(base, _RecordMeta):
+        return base._options.own_representation  # noqa: SLF001 - its own kind
+    return hasattr(base, "to_representation") or hasattr(base, "__json__")
+
+
+def _hidden(
+    options: ModelOptions, namespace: Mapping[str, Any], name: str, parents: list[_RecordMeta], represents_itself: bool
+) -> tuple[Any, Any] | None:
+    """Return annotation and default of the hidden field; None where it can stay as it is."""
+    if represents_itself:
+        return own_representation()
+    if options.include_metadata:
+        module, qualname = namespace.get("__module__", ""), namespace.get("__qualname__", name)
+        return hidden_field(namespace_or_default(options, module, qualname))
+    # Only Record itself has no metadata to be taken back.
+    return None if all(parent is Record for parent in parents) else no_metadata()
+
+
+def _with_hidden_field(mcls: type[_RecordMeta], namespace: Mapping[str, Any], hidden: tuple[Any, Any]) -> type:
+    """Return the base that brings the hidden field.
+
+    It comes by keyword and so from a base of its own, because the fields of the class may be taken by position.
+    That base derives from Record alone, so that no parent learns of it.
+    """
+    body: dict[str, Any] = {
+        "__module__": namespace.get("__module__", ""),
+        "__qualname__": f"{namespace.get('__qualname__', '')}.__faust",
+    }
+    add_hidden_field(body, HIDDEN, *hidden)
+    return msgspec.StructMeta.__new__(mcls, "__faust", (Record,), body, kw_only=True)
+
+
+def _post_init(
+    namespace: dict[str, Any],
+    bases: tuple[type, ...],
+    options: ModelOptions,
+    given: Mapping[str, _fields.FieldDescriptor[Any]],
+) -> Any:
+    """Put a `__post_init__` into the class body where the class needs one, and return it."""
+    inherited = next((base.__post_init__ for base in bases if hasattr(base, "__post_init__")), None)
+    asks = (
+        options.coerce
+        or tagged(namespace)
+        or any(base._asks for base in bases if isinstance(base, _RecordMeta))  # noqa: SLF001
+        or any(d.coerce or d.prepares or d.tag is not None for d in given.values())
+    )
+    if not asks and not options.validation:
+        return None
+    own = namespace.get("__post_init__", getattr(inherited, "own", inherited))
+    made = namespace["__post_init__"] = post_init_of(own, asks=asks)
+    return made
+
+
+@dataclass_transform(
+    eq_default=True,
+    order_default=True,
+    field_specifiers=(
+        msgspec.field,
+        _fields.FieldDescriptor,
+        _fields.NumberField,
+        _fields.IntegerField,
+        _fields.FloatField,
+        _fields.DecimalField,
+        _fields.StringField,
+        _fields.BytesField,
+        _fields.BooleanField,
+        _fields.DatetimeField,
+    ),
+)
 class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
     """A typed value, made from annotations as a dataclass is, and decoded straight from bytes.
 
@@ -118,12 +239,19 @@ class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
         ) -> None: ...
 
     def __hash__(self) -> int:
-        return hash(msgspec.structs.astuple(self))
+        return hash(tuple(getattr(self, name) for name in self._options.descriptors))
 
     @recursive_repr("<...>")
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in msgspec.structs.asdict(self).items())
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._options.descriptors)
         return f"<{type(self).__name__}: {values}>"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override] # msgspec's has no better type
+        for name in self._options.descriptors:
+            yield name, getattr(self, name)
+
+    def __reduce__(self) -> Any:
+        return _made_again, (type(self), {name: getattr(self, name) for name in self._options.descriptors})
 
     @classmethod
     def loads(cls, s: bytes, *, serializer: str | Codec | None = None) -> Self:
@@ -158,14 +286,19 @@ class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
         """Return the record that a plain mapping describes; a record of this class is returned as it is.
 
         Raises:
-            ValidationError: a field is missing or has the wrong type; names its path.
+            ValidationError: fields are missing or have the wrong type; it has all of them, with path, value and reason.
         """
         if isinstance(data, cls):
             return data
+        if not isinstance(data, Mapping):
+            raise ValidationError(f"cannot make {cls.__name__}: Expected `object`, got `{type(data).__name__}`")
+        plain = dict(data)
+        kind = translate(cls, cls._options)
         try:
-            record: Self = _converter(cls)(dict(cast("Mapping[str, Any]", data)))
-        except msgspec.ValidationError as exc:
-            raise ValidationError(f"cannot make {cls.__name__}: {exc}") from exc
+            record: Self = converter(kind)(plain)
+        except Exception as exc:
+            errors = find(plain, kind, decoding_strictness(kind)) or [ValidationError(str(exc))]
+            raise errors[0].with_others(errors[1:], prefix=f"cannot make {cls.__name__}: ") from exc
         return record
 
     @classmethod
@@ -175,22 +308,20 @@ class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
         Raises:
             NameError: one of them names something that does not exist.
         """
-        _ = cls._options.fields
+        finalise(cls)
 
     def asdict(self) -> dict[str, Any]:
-        """Return the fields by name; the values are the record's own, not copies."""
-        return msgspec.structs.asdict(self)
+        """Return the fields by name, without excluded ones; the values are the record's own, not copies."""
+        return {name: getattr(self, name) for name in self._options.output_names}
 
     def to_representation(self) -> Mapping[str, Any]:
         """Return the fields by their keys on the wire, and behind them the metadata if it is included.
 
         A class that overrides this decides what is written as JSON, at the price of speed.
         """
-        values = msgspec.structs.asdict(self)
-        if self.__struct_encode_fields__ != self.__struct_fields__:
-            values = dict(zip(self.__struct_encode_fields__, values.values(), strict=True))
+        values = {key: getattr(self, name) for name, key in self._options.output_names.items()}
         if self._options.include_metadata:
-            values[_METADATA_KEY] = {"ns": self._options.namespace}
+            values[KEY] = {"ns": self._options.namespace}
         return values
 
     def __json__(self) -> Any:
@@ -202,23 +333,18 @@ class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
         Raises:
             TypeError: a name is not a field of this class.
         """
-        values = msgspec.structs.asdict(self)
-        for other in objects:
-            values |= msgspec.structs.asdict(other)
+        values: dict[str, Any] = {}
+        records: tuple[Record, ...] = (self, *objects)
+        for record in records:
+            values |= {name: getattr(record, name) for name in type(record)._options.descriptors}  # noqa: SLF001
         return type(self)(**values | fields)
 
     def validate(self) -> list[ValidationError]:
-        """Return what is wrong with the fields' types, one error for each wrong field; may be empty.
+        """Return what is wrong with the fields: wrong types, broken demands of descriptors; may be empty.
 
         Records inside are taken as they are: ask them.
         """
-        errors = []
-        for name, descriptor in self._options.descriptors.items():
-            try:
-                _converter(self._options.fields[name])(getattr(self, name))
-            except msgspec.ValidationError as exc:
-                errors.append(ValidationError(str(exc), field=descriptor.ident))
-        return errors
+        return check(self)
 
     @property
     def validation_errors(self) -> list[ValidationError]:
@@ -226,37 +352,17 @@ class Record(msgspec.Struct, metaclass=_RecordMeta, order=True, abstract=True):
         return self.validate()
 
     def is_valid(self) -> bool:
-        """Return whether every field has a value of its type."""
+        """Return whether every field has a value of its type that its descriptor allows."""
         return not self.validate()
 
     def validate_or_raise(self) -> None:
-        """Raise the first error that `validate` finds.
+        """Raise what `validate` finds.
 
         Raises:
-            ValidationError: names the field.
+            ValidationError: the first error; `errors` has all of them.
         """
-        for error in self.validate():
-            raise error
+        raise_all(self.validate())
 
 
-@cache
-def _converter(value_type: Any) -> Callable[[Any], Any]:
-    return converter(value_type)
-
-
-def _overrides_representation(cls: Any) -> bool:
-    return cls.to_representation is not Record.to_representation or cls.__json__ is not Record.__json__
-
-
-def _validate_when_made(namespace: dict[str, Any], parents: list[_RecordMeta]) -> None:
-    inherited = next((p.__post_init__ for p in parents if hasattr(p, "__post_init__")), None)
-    post_init = namespace.get("__post_init__", inherited)
-
-    def __post_init__(self: Record) -> None:  # noqa: N807 - becomes the method
-        if post_init is not None:
-            post_init(self)
-        # The option is not inherited, but this method is.
-        if self._options.validation:
-            self.validate_or_raise()
-
-    namespace["__post_init__"] = __post_init__
+def _made_again(cls: type[Record], values: dict[str, Any]) -> Record:
+    return cls(**values)

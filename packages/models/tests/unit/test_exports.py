@@ -10,9 +10,13 @@ def test_public_names_are_these() -> None:
         "FieldDescriptor",
         "ModelOptions",
         "Record",
+        "SecurityError",
         "ValidationError",
         "codecs",
+        "fields",
+        "maybe_model",
         "registry",
+        "tags",
     ]
 
 

@@ -108,9 +108,7 @@ def test_zstd_carries_bytes() -> None:
         zstd().encode(1)
 
 
-def test_plain_forms_name_the_field_and_refuse_abstract_records() -> None:
+def test_plain_forms_name_the_field() -> None:
     with pytest.raises(DecodeError) as caught:
         plain_form(Order).from_plain({"at": 1, "items": [{"name": 1}]})
     assert caught.value.field
-    with pytest.raises(ConfigError, match="Record is abstract"):
-        plain_form(Record)

@@ -1,6 +1,7 @@
 """The MessagePack codec."""
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -20,9 +21,9 @@ class OwnJson:
         return "own"
 
 
-def test_record_is_written_without_metadata() -> None:
+def test_record_is_written_with_its_metadata() -> None:
     assert codecs.msgpack(Order).encode(Order("a", 1)) == msgspec.msgpack.encode(
-        {"account_id": "a", "amount": 1, "raw": b""}
+        {"account_id": "a", "amount": 1, "raw": b"", "__faust": {"ns": Order._options.namespace}}
     )
 
 
@@ -49,4 +50,4 @@ def test_errors_name_the_path() -> None:
     with pytest.raises(EncodeError, match="msgpack cannot write object"):
         codecs.msgpack().encode(object())
     with pytest.raises(ConfigError, match="msgpack cannot carry"):
-        codecs.msgpack(int | OwnJson)
+        codecs.msgpack(Annotated[int, msgspec.Meta(max_length=3)])

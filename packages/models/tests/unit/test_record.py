@@ -3,7 +3,7 @@
 import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, ClassVar, Generic, Optional, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Optional, TypeVar
 
 import msgspec
 import pytest
@@ -202,6 +202,12 @@ def test_from_data_makes_records_inside_too() -> None:
 def test_from_data_returns_a_record_of_the_class_itself() -> None:
     point = Point(1)
     assert Point.from_data(point) is point
+
+
+@pytest.mark.parametrize("data", [5, [1], "x", None])
+def test_from_data_takes_nothing_but_mappings(data: Any) -> None:
+    with pytest.raises(ValidationError, match=r"^cannot make Point: Expected `object`, got `"):
+        Point.from_data(data)
 
 
 def test_from_data_names_the_path_of_what_is_wrong() -> None:

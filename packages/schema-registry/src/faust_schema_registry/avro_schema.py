@@ -36,6 +36,9 @@ __all__ = ["AvroType", "avro_type"]
 ToAvro = Callable[[Any], Any]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+#: How a record says in JSON which class it is; a registry knows it by its schema.
+METADATA: Final = "__faust"
+
 _SIMPLE: Final[Mapping[type[inspect.Type], Any]] = {
     inspect.NoneType: "null",
     inspect.BoolType: "boolean",
@@ -144,6 +147,8 @@ class AvroType:
         self._named[cls] = full
         fields, parts = [], []
         for field in node.fields:
+            if field.encode_name == METADATA:
+                continue
             where = f"{path}.{field.encode_name}"
             if not _NAME.match(field.encode_name):
                 raise self._cannot(where, "names are letters, digits and '_' in Avro")

@@ -66,7 +66,9 @@ async def test_agents_read_send_and_keep_values_with_schemas(schema_registry: Sc
             lambda: (broker.records("shop-totals-changelog")[-1].value or b"")[5:] == b"\0" * 5 + b"\x80\x69\x40"
         )
     assert sorted(schema_registry.state.subjects) == ["big-value", "orders-value", "shop-totals-changelog-value"]
-    assert (broker.records("big")[0].value or b"").endswith(b'{"customer":"ada","amount":200.0}')
+    assert (broker.records("big")[0].value or b"").endswith(
+        b'{"customer":"ada","amount":200.0,"__faust":{"ns":"shop.Order"}}'
+    )
     again, _ = make_app(broker, SchemaRegistry(schema_registry.url), "w2")
     async with again:
         await eventually(lambda: again.tables["totals"].partition_count)
