@@ -1,0 +1,5 @@
+"""Topics."""
+
+from faust_core.topics import Topic
+
+__all__ = ["Topic"]
