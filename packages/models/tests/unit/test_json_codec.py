@@ -20,22 +20,22 @@ from faust_core.errors import ConfigError, DecodeError, EncodeError
 from faust_models import Record, codecs
 
 
-class Order(Record, namespace="shop.Order"):
+class Order(Record, namespace="jsonshop.Order"):
     account_id: str
     amount: int
     price: float = 1.5
 
 
-class Rush(Order, namespace="shop.Rush"):
+class Rush(Order, namespace="jsonshop.Rush"):
     hours: int = 1
 
 
-class Line(Record, namespace="shop.Line"):
+class Line(Record, namespace="jsonshop.Line"):
     sku: str
     count: int = 1
 
 
-class Cart(Record, namespace="shop.Cart"):
+class Cart(Record, namespace="jsonshop.Cart"):
     id: str
     lines: list[Line] = []  # noqa: RUF012 - made anew for every record
     extra: dict[str, Any] = {}  # noqa: RUF012
@@ -45,7 +45,7 @@ class Bare(Record, include_metadata=False):
     id: str
 
 
-class Nothing(Record, namespace="shop.Nothing"):
+class Nothing(Record, namespace="jsonshop.Nothing"):
     pass
 
 
@@ -110,17 +110,17 @@ class OwnJson:
         return {"own": Line("a")}
 
 
-LINE = b'{"sku":"a","count":1,"__faust":{"ns":"shop.Line"}}'
+LINE = b'{"sku":"a","count":1,"__faust":{"ns":"jsonshop.Line"}}'
 
 WIRE = [
-    (Order("a1", 5), b'{"account_id":"a1","amount":5,"price":1.5,"__faust":{"ns":"shop.Order"}}'),
-    (Rush("a1", 5), b'{"account_id":"a1","amount":5,"price":1.5,"hours":1,"__faust":{"ns":"shop.Rush"}}'),
+    (Order("a1", 5), b'{"account_id":"a1","amount":5,"price":1.5,"__faust":{"ns":"jsonshop.Order"}}'),
+    (Rush("a1", 5), b'{"account_id":"a1","amount":5,"price":1.5,"hours":1,"__faust":{"ns":"jsonshop.Rush"}}'),
     (Bare("b"), b'{"id":"b"}'),
-    (Nothing(), b'{"__faust":{"ns":"shop.Nothing"}}'),
-    (Cart("c", [Line("a")]), b'{"id":"c","lines":[' + LINE + b'],"extra":{},"__faust":{"ns":"shop.Cart"}}'),
+    (Nothing(), b'{"__faust":{"ns":"jsonshop.Nothing"}}'),
+    (Cart("c", [Line("a")]), b'{"id":"c","lines":[' + LINE + b'],"extra":{},"__faust":{"ns":"jsonshop.Cart"}}'),
     (
         Cart("c", extra={"best": Line("a")}),
-        b'{"id":"c","lines":[],"extra":{"best":' + LINE + b'},"__faust":{"ns":"shop.Cart"}}',
+        b'{"id":"c","lines":[],"extra":{"best":' + LINE + b'},"__faust":{"ns":"jsonshop.Cart"}}',
     ),
     (
         Tree("a", [Tree("b")]),

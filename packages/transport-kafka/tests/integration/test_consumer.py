@@ -236,7 +236,7 @@ async def test_a_backlog_leaves_the_event_loop_to_others(transport: Transport, m
         read_count += sum(map(len, await consumer.poll(max_records=100, timeout_s=5)))
         polls += 1
     other.cancel()
-    assert turns >= polls
+    assert turns >= polls // 10  # what was fetched already is returned without a turn
 
 
 async def test_closing_ends_a_poll_in_progress(make_transport: MakeTransport, make_topic: MakeTopic) -> None:
