@@ -150,6 +150,9 @@ class PartitionedTable(Protocol):
 class TablePartition:
     """One partition of a table on the worker that owns it.  The event loop's thread alone calls it."""
 
+    #: Its changes may be durable only once everything that was sent before the checkpoint is.
+    after_outputs = False
+
     __slots__ = (
         "_cache_size",
         "_closed",

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from faust_core._context import Run, current_run
@@ -17,12 +17,14 @@ from faust_core.engine.actors import ActorRunner, Policy
 from faust_core.engine.dead_letters import DeadLetters, UndecodableRecord
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.isolated import IsolatedSubscription
+from faust_core.engine.joining import JoinSource
 from faust_core.engine.repartition import Pump
 from faust_core.engine.rpc import reply_value
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
-from faust_core.errors import KeyDecodeError, ValueDecodeError
+from faust_core.errors import ConfigError, KeyDecodeError, ValueDecodeError
+from faust_core.joins import TwoStreams
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
 from faust_core.stream import Stream
@@ -66,6 +68,8 @@ class Streams:
         self._on_new_topic = on_new_topic
         self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
         self._pumps: dict[str, Subscription] = {}
+        #: by name, with the attempt that opened them
+        self._joins: dict[str, tuple[JoinSource, Run | None]] = {}
         #: the streams that actors and jobs opened besides their own, and in which attempt
         self._opened: dict[object, list[tuple[Subscription, Run | None]]] = {}
 
@@ -216,6 +220,38 @@ class Streams:
         self._start_actor(Pump(parent, key, topic, self._producer, on_error))
         self._on_new_topic(subscription)
         return subscription
+
+    async def join(self, two: TwoStreams) -> JoinSource:
+        known = self._joins.get(two.name)
+        run = current_run.get()
+        if known is not None:
+            source, opened_by = known
+            if source.two is not two and (opened_by is run or not source.two.like(two)):
+                raise ConfigError(f"there is a join {two.name!r} already: give one of them a name=")
+            # The attempt before this one failed: go on where its streams stand.
+            self._joins[two.name] = (source, run)
+            return source
+        if two.buffer is not None:
+            self._topics.add_buffer(two.buffer)
+        sides = []
+        for stream in two.sides:
+            side = await stream.open()
+            if not isinstance(side, Subscription):
+                raise ConfigError(f"{two.name}: {stream} cannot be joined as it is: send it through a topic first")
+            if any(side in other.sides for other, _ in self._joins.values()):
+                raise ConfigError(
+                    f"{two.name}: {stream} is part of another join already, and each record would go to one of them "
+                    f"only: join another stream of its topic, topic.stream()"
+                )
+            sides.append(side)
+        source = JoinSource(two, sides)
+        self._joins[two.name] = (source, run)
+        if two.buffer is not None:
+            self.together(two.name, [stream.topic.topics for stream in two.sides], [two.buffer.name])
+        return source
+
+    def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str]) -> None:
+        self._topics.together(who, sides, tables)
 
     def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
         subscription = self._make_subscription(topic, owner, actors=actors)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from faust_core.engine.assignor import TaskId
 from faust_core.engine.declarations import Declarations
 from faust_core.engine.fetch import AnySubscription
-from faust_core.engine.topology import TaskGroup, co_partition, table_partitions
-from faust_core.errors import PartitionsMismatch, RebalanceError, TopicMissing
+from faust_core.engine.topology import Demand, TaskGroup, co_partition, table_partitions
+from faust_core.errors import ConfigError, PartitionsMismatch, RebalanceError, TopicMissing
 from faust_core.protocols.transport import Admin, TopicSpec
 from faust_core.settings import Settings
+from faust_core.tables import Table
 
 __all__ = ["Topics"]
 
@@ -24,15 +26,47 @@ class Topics:
 
     def __init__(self, admin: Admin, declarations: Declarations, conf: Settings) -> None:
         self._admin = admin
+        self._declarations = declarations
         self._tables = declarations.tables
         self._conf = conf
         self._repartitioned: dict[str, Sequence[str]] = {}
+        self._demands: dict[str, Demand] = {}
+        self._prepared = False
+        self._counts: dict[str, int] = {}
+        self._table_counts: dict[str, int] = {}
         self.inputs: set[str] = set()
         self.groups: dict[str, TaskGroup] = {}
 
     def repartitioned(self, name: str, parents: Sequence[str]) -> None:
         """A repartition topic is read, made from these."""
         self._repartitioned[name] = parents
+
+    def add_buffer(self, table: Table[Any, Any]) -> None:
+        """A join was opened; its buffer is a table like those that the application declares.
+
+        Raises:
+            ConfigError: the worker has started, so that there is no partition of it.
+        """
+        if table.name in self._tables:
+            if type(self._tables[table.name]) is not type(table):
+                raise ConfigError(f"there is a table {table.name!r}, as the join's buffer is called: give it a name=")
+            return
+        if self._prepared:
+            raise ConfigError(
+                f"join {table.name!r} was opened after the worker had started, and its buffer has to be restored before "
+                "that: open it at the beginning of an agent"
+            )
+        self._declarations.add_table(table)
+
+    def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str]) -> None:
+        """These topics and tables must be partitioned alike.
+
+        Raises:
+            PartitionsMismatch: they are not, and it is known already.
+        """
+        self._demands[who] = Demand(who, sides, tables)
+        if self._prepared:
+            self._demands[who].check(self._counts, self._table_counts)
 
     async def prepare(self, subscriptions: Iterable[AnySubscription]) -> None:
         """Make what is missing, and find the groups of topics and tables.
@@ -60,10 +94,19 @@ class Topics:
             await self._create(specs)
             counts.update({spec.name: spec.partitions for spec in specs})
             missing = [name for name in topics if name not in counts]
+        for demand in self._demands.values():
+            demand.check(counts, {})
         await self._prepare_tables(counts)
         self.inputs = set(topics)
+        self._counts = counts
+        self._prepared = True
 
     def _like_parents(self, name: str, counts: dict[str, int]) -> int | None:
+        # What it is joined with decides, unless that waits for a count as well.
+        for demand in self._demands.values():
+            partners = [counts[other] for other in demand.partners(name) if other in counts]
+            if partners:
+                return max(partners)
         parents = [counts[parent] for parent in self._repartitioned.get(name, ()) if parent in counts]
         return max(parents, default=None)
 
@@ -84,11 +127,14 @@ class Topics:
         for name, table in self._tables.items():
             table_counts[name] = table_partitions(
                 name,
-                table.partitions,
+                table.partitions or self._demanded(name, counts),
                 existing.get(table.changelog_topic_name),
                 counts,
                 self._conf.topic_partitions,
             )
+        for demand in self._demands.values():
+            demand.check(counts, table_counts)
+        self._table_counts = table_counts
         if self._tables and not counts:
             raise PartitionsMismatch(
                 f"tables {', '.join(sorted(self._tables))} are never filled: no agent reads a topic in this application"
@@ -101,6 +147,13 @@ class Topics:
                 if self._tables[name].changelog_topic_name not in existing
             ]
         )
+
+    def _demanded(self, table: str, counts: Mapping[str, int]) -> int | None:
+        """Return the count that a join wants a table to have, where the application says none."""
+        for demand in self._demands.values():
+            if table in demand.tables:
+                return demand.count(counts)
+        return None
 
     def group(self, task_id: TaskId) -> TaskGroup:
         try:

@@ -1,0 +1,17 @@
+"""Joins: of two streams within an interval, of a stream with a table."""
+
+from faust_core.joins.declare import CombinedStream, combine, join, join_any
+from faust_core.joins.sides import JoinedStream, TwoStreams, Values
+from faust_core.joins.window import JoinWindow, Mode
+
+__all__ = [
+    "CombinedStream",
+    "JoinWindow",
+    "JoinedStream",
+    "Mode",
+    "TwoStreams",
+    "Values",
+    "combine",
+    "join",
+    "join_any",
+]
