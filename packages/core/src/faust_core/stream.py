@@ -420,8 +420,13 @@ class Stream(Generic[T]):
 
     @overload
     def join(
-        self, right: Stream[U] | Table[Any, U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
+        self, right: Stream[U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
     ) -> Stream[Values[T, U]]: ...
+
+    @overload
+    def join(
+        self, right: Table[Any, U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
+    ) -> Stream[Values[T, U | None]]: ...
 
     @overload
     def join(
@@ -544,7 +549,9 @@ class Stream(Generic[T]):
         """Like `join`; records of either side that no partner can come for any more are yielded once, with None."""
         return self._join("OUTER", right, fields, joiner=joiner, **options)
 
-    def _join(self, mode: str, right: Any, fields: tuple[Any, ...], *, explicit: bool = False, **options: Any) -> Any:
+    def _join(
+        self, mode: str, right: Any, fields: tuple[Any, ...], *, explicit: bool = False, **options: Any
+    ) -> Stream[Any]:
         from faust_core.joins import join_any  # noqa: PLC0415  joins stand on streams
 
         return join_any(self, mode, right, fields, explicit=explicit, **options)

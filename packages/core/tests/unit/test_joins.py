@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
-
 import pytest
-
-from faust_core.errors import ConfigError, PartitionsMismatch
 
 L, R = "left", "right"
 

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from faust_core._context import current_claim
@@ -109,9 +109,7 @@ class FoundDecoding:
     def __init__(self, topic: Any) -> None:
         self.topic = topic
         self.app = topic.app
-
-    def raw_decode(self, data: Any) -> Any:
-        return data
+        self.raw_decode: Callable[[Any], Any] = _as_it_is
 
     def decode_value(self, data: Any, _claim: Claim) -> Any:
         return data
@@ -410,6 +408,10 @@ class JoinSource:
 
     def partitions(self) -> Iterable[TopicPartition]:
         return [queue.tp for side in self.sides for queue in side.queues()]
+
+
+def _as_it_is(data: Any) -> Any:
+    return data
 
 
 def _oldest(queues: Sequence[PartitionQueue]) -> tuple[int, PartitionQueue | None]:

@@ -53,8 +53,8 @@ class Topics:
             return
         if self._prepared:
             raise ConfigError(
-                f"join {table.name!r} was opened after the worker had started, and its buffer has to be restored before "
-                "that: open it at the beginning of an agent"
+                f"join {table.name!r} was opened after the worker had started, and its buffer has to be restored "
+                "before that: open it at the beginning of an agent"
             )
         self._declarations.add_table(table)
 

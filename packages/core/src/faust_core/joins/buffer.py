@@ -127,7 +127,7 @@ class BufferPartition(TablePartition):
 
     def rows(self, side: int, bucket: int, key: bytes) -> Sequence[Row]:
         """Return the rows of a key in a bucket; not to be changed."""
-        rows = self.get((side, bucket, key))
+        rows: Any = self.get((side, bucket, key))
         return () if rows is MISSING else rows  # type: ignore[no-any-return]  # what the codec made
 
     def change(self, side: int, bucket: int, key: bytes) -> list[Row]:
@@ -139,7 +139,7 @@ class BufferPartition(TablePartition):
             # A copy: the other one is in a checkpoint, or what an aborted transaction goes back to.
             rows = self.dirty[slot] = [] if found is MISSING or found is DELETED else list(found)
             self._unstored.setdefault((side, bucket), set()).add(key)
-        return rows  # type: ignore[no-any-return]
+        return rows
 
     def delete(self, side: int, bucket: int, key: bytes) -> None:
         self.dirty[side, bucket, key] = DELETED

@@ -85,7 +85,8 @@ def join_any(
         raise ConfigError(f"{stream.owner}: join needs the other side: stream.join(other, within=…)")
     if fields:
         raise ConfigError(
-            f"{stream.owner}: a join by fields is of two streams: (left & right).join(Left.field, Right.field, within=…)"
+            f"{stream.owner}: a join by fields is of two streams: "
+            "(left & right).join(Left.field, Right.field, within=…)"
         )
     if which is Mode.INNER and not explicit and _is_table(right):
         which = Mode.LEFT

@@ -142,9 +142,11 @@ class IntervalJoin:
         heap = memo.alone[side]
         while heap and heap[0][0] < edge:
             at, offset, topic, key = heappop(heap)
-            for row in part.rows(side, at // self.window.bucket_ms, key):
-                if row.offset == offset and row.topic == topic and not row.matched:
-                    found.append((at + self.window.wait_ms(side), side, key, row))
+            due = at + self.window.wait_ms(side)
+            rows = part.rows(side, at // self.window.bucket_ms, key)
+            found.extend(
+                (due, side, key, row) for row in rows if row.offset == offset and row.topic == topic and not row.matched
+            )
 
     # -- the stream time, and what is known besides
 

@@ -88,7 +88,7 @@ def join_window(
 
 
 def _milliseconds(who: str, name: str, value: float | dt.timedelta) -> int:
-    given = value.total_seconds() if isinstance(value, dt.timedelta) else value
+    given: object = value.total_seconds() if isinstance(value, dt.timedelta) else value
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given) or given < 0:
         raise ConfigError(f"{who}: {name} (or within) is a timedelta or a number of seconds from 0 on, not {value!r}")
     return round(given * 1000)
