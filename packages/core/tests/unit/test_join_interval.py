@@ -206,3 +206,11 @@ def test_a_window_that_is_changed_takes_over_what_was_kept():
     assert joined(join, buffer, [(LEFT, b"b", 60 * SECOND)], 2) == [(0, None), (2, 1)]
     buffer.commit()
     assert buffer.part.clock == Clock(60 * SECOND, 20 * SECOND, 10 * SECOND, 10 * SECOND)
+
+
+def test_what_was_alone_is_not_yielded_again_after_a_restart():
+    join, buffer = IntervalJoin(JoinWindow(0, 0), Mode.LEFT), Buffer()
+    assert joined(join, buffer, [(LEFT, A, 0), (LEFT, A, 500)]) == [(0, None)]
+    buffer.commit()
+    buffer.restart()
+    assert joined(join, buffer, [(LEFT, A, 600)], 2) == [(1, None)]
