@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from os import environ
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.services.proxy import TcpProxy
 from tests.services.redis import RedisServer
 
 FIXTURES = {"kafka": {"kafka", "own_kafka"}, "redis": {"redis_url", "own_redis"}}
-SESSION_FIXTURES = ("kafka", "redis_url")
+SESSION_FIXTURES = {"kafka": "kafka", "redis": "redis_url"}
 OWN_SERVICE_TIMEOUT_S = 120  # a test that starts a broker of its own, unless it sets its own limit
 
 _addresses = pytest.StashKey[dict[str, str | ServiceUnavailableError]]()
@@ -36,9 +37,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have a place for what is started."""
-    config.stash[_addresses] = {}
+    """Have a place for what is started; where several processes test (`-n`), the first one starts it for them all."""
     config.stash[_running] = ExitStack()
+    given: dict[str, str] = getattr(config, "workerinput", {}).get("services", {})
+    config.stash[_addresses] = {name: _as_told(address) for name, address in given.items()}
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SharedServices(), "shared-services")
+
+
+class SharedServices:
+    """Starts the services before the processes that test, and tells these where they are."""
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a process that is about to start."""
+        config: pytest.Config = node.config
+        for service, name in SESSION_FIXTURES.items():
+            wanted = not config.getoption(f"--without-{service}") and f"not {service}" not in config.option.markexpr
+            if wanted and name not in config.stash[_addresses]:
+                _start(config, name)
+        node.workerinput["services"] = {name: str(told) for name, told in config.stash[_addresses].items()}
+
+
+def _as_told(address: str) -> str | ServiceUnavailableError:
+    """Return what an address was before it was text: one has no space in it, a reason why there is none has."""
+    return ServiceUnavailableError(address) if " " in address else address
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -66,8 +88,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     items = [item for item in session.items if not item.get_closest_marker("skip")]
     wanted = {name for item in items for name in getattr(item, "fixturenames", ())}
-    for name in SESSION_FIXTURES:
-        if name in wanted:
+    for name in SESSION_FIXTURES.values():
+        if name in wanted and name not in session.config.stash[_addresses]:
             _start(session.config, name)
     if "own_kafka" in wanted:
         with suppress(ServiceUnavailableError):  # the tests that need them say so

@@ -31,6 +31,8 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 PYTHON_FILES = ["packages", "tests", "examples", "docs", "bench", "conftest.py", "noxfile.py", "run.py"]
 CORE_COVERAGE_PERCENT = 90
+# More processes than small machines have cores: most tests wait, for a broker, a child process or a clock.
+IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
 Step = Callable[[nox.Session], None]
 
 
@@ -42,8 +44,10 @@ def install(session: nox.Session, *groups: str, packages: bool = True) -> None:
 
 
 def requirements(*groups: str, packages: bool = True) -> list[str]:
-    """The same as arguments of `pip install`."""
-    editable = [part for folder in PACKAGES.values() for part in ("-e", f"packages/{folder}")] if packages else []
+    """The same as arguments of `pip install`; what examples have of packages of their own is among it."""
+    folders = [f"packages/{folder}" for folder in PACKAGES.values()]
+    folders += [str(Path(file).parent) for file in existing("examples/*/pyproject.toml")]
+    editable = [part for folder in folders for part in ("-e", folder)] if packages else []
     return [*editable, *(requirement for group in groups for requirement in GROUPS[group])]
 
 
@@ -78,6 +82,7 @@ def run_typecheck(session: nox.Session) -> None:
         *existing("noxfile.py", "run.py", "conftest.py", "docs/*.py", "tests/services"),
         *existing(*(f"tests/{folder}/*.py" for folder in ("docs", "examples", "packaging", "typing"))),
     )
+    session.run("mypy", *existing("examples/*/src", "examples/*/*.py", "examples/*/tests"))
 
 
 def run_changelog(session: nox.Session) -> None:
@@ -115,7 +120,7 @@ def changed_files(base: str) -> list[str] | None:
 
 def run_all_tests(session: nox.Session) -> None:
     """Every test of the repository; the coverage of what ships, and of core its lower bound."""
-    options = ["--cov", "--cov-report=term:skip-covered", "--durations=10"]
+    options = [*IN_PARALLEL, "--cov", "--cov-report=term:skip-covered", "--durations=10"]
     session.run("python", "-m", "pytest", *options, *session.posargs)
     bound = f"--fail-under={CORE_COVERAGE_PERCENT}"
     session.run("coverage", "report", "--include=packages/core/src/*", "--format=total", bound)
@@ -140,7 +145,7 @@ def tests(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Tests that need no broker, no Redis and no package index; under two minutes."""
     install(session, "test", "typing")
-    paths = existing("packages/*/tests", "tests")
+    paths = existing("packages/*/tests", "examples/*/tests", "tests")
     pytest(session, "-m", "not kafka and not redis and not slow", "--ignore=tests/packaging", paths=paths)
 
 
@@ -148,14 +153,15 @@ def unit(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """The conformance kit on every transport, store and codec of ours."""
     install(session, "test")
-    pytest(session, paths=existing("packages/*/tests/conformance"))
+    pytest(session, paths=existing("packages/*/tests/conformance", "examples/*/tests"))
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """Tests against real Apache Kafka and a real Redis."""
     install(session, "test")
-    pytest(session, "-m", "kafka or redis", "--ignore=tests/packaging", paths=existing("packages/*/tests", "tests"))
+    paths = existing("packages/*/tests", "tests")
+    pytest(session, *IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
 
 
 @nox.session
@@ -197,7 +203,7 @@ def packaging(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Every example runs."""
     install(session, "test")
-    pytest(session, paths=existing("tests/examples"))
+    pytest(session, paths=existing("tests/examples", "examples/*/tests"))
 
 
 @nox.session(venv_backend="none")

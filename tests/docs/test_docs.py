@@ -10,18 +10,20 @@ import importlib.util
 import re
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md")])
+READMES = [*ROOT.glob("packages/*/README.md"), *ROOT.glob("examples/*/README.md")]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *READMES])
 QUOTE = re.compile(r"^<!-- file: (?P<file>\S+) -->\n+```\w*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"^<!-- file: (?P<file>.*) -->$", re.MULTILINE)
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 TEST = re.compile(r"`(test_\w+)`")
 DEFINITION = re.compile(r"def (test_\w+)\(")
-TESTS = ("tests/**/*.py", "packages/*/tests/**/*.py", "packages/conformance/src/**/*.py")
+TESTS = ("tests/**/*.py", "packages/*/tests/**/*.py", "examples/*/tests/**/*.py", "packages/conformance/src/**/*.py")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -54,7 +56,7 @@ def test_a_quoted_block_is_in_the_file_that_it_names(page: Path) -> None:
 def test_python_blocks_are_python(page: Path) -> None:
     for block in FENCE.finditer(page.read_text(encoding="utf-8")):
         if block["language"] == "python":
-            compile(block["code"], str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            compile(dedent(block["code"]), str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @each_page

@@ -31,6 +31,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is re-exported, not said to be
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from faust_core.table_partition import hashable
 from tests.e2e.apps import COUNTERS
 from tests.services.process import GuardedProcess
 
@@ -296,7 +297,7 @@ class Application:
         last: dict[Any, Any] = {}
         for record in self.read(self.topic(f"{table}-changelog")):
             assert record.key is not None
-            key = json.loads(record.key)
+            key = hashable(json.loads(record.key))
             if record.value is None:
                 last.pop(key, None)
             else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
+import re
 import sys
 import tempfile
 import time
@@ -88,8 +90,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def as_new(kafka: str) -> Iterator[dict[str, str]]:
     """An environment in which each application has an id that the broker has not seen; its topics are deleted after.
 
-    Topics without the id in their name are kept where they existed before.
+    Topics without the id in their name are kept where they existed before.  Examples have such topics in common, so
+    that only one of them runs on a broker at a time, however many processes test.
     """
+    lock = Path(tempfile.gettempdir(), f"examples-on-{re.sub(r'[^0-9A-Za-z.]+', '-', kafka)}.lock")
+    with lock.open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        yield from _new_names(kafka)
+
+
+def _new_names(kafka: str) -> Iterator[dict[str, str]]:
     version = str(random.randrange(1_000_000, 10_000_000))
     admin = AdminClient({"bootstrap.servers": kafka})
     before = set(admin.list_topics(timeout=10).topics)

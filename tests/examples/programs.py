@@ -62,6 +62,12 @@ def _clicks_counted(output: str) -> bool:
     return len(last) == 3 and max(last.values()) >= 3
 
 
+def _final(output: str) -> bool:
+    lines = re.findall(r"^(\d\d:\d\d:\d\d) (\S+) was viewed \d+ times$", output, re.MULTILINE)
+    assert len(set(lines)) == len(lines), "a second is reported once"
+    return len(lines) >= 3
+
+
 def _words_counted(output: str) -> bool:
     text = (FOLDER / "wordcount.txt").read_text(encoding="utf-8").lower()
     counted = counts(r"^(\w+): (\d+)$", output)
@@ -86,11 +92,23 @@ def _printed(*lines: str) -> Callable[[str], bool]:
     return lambda output: all(line in output.splitlines() for line in lines)
 
 
+def _sold(output: str) -> bool:
+    return bool(
+        re.search(
+            r"^customer-0 has spent [1-9]\d*\.00 EUR on present, product-0, product-1, product-2$", output, re.MULTILINE
+        )
+        and re.search(r"^\+Spent-+\+$", output, re.MULTILINE)
+        and re.search(r"^\| customer-1 +\| [\d.]+ +\|$", output, re.MULTILINE)
+    )
+
+
 EXAMPLES = (
     Example("hello", _greeted, topics=("hello-topic",)),
     Example("orders", _orders_counted, topics=("orders", "orders.process-orders-Order.account_id-repartition")),
     Example("clicks", _clicks_counted, topics=("clicks",)),
+    Example("final_counts", _final, topics=("page-views",)),
     Example("wordcount", _words_counted, topics=("wordcount-lines", "wordcount-words")),
+    Example("shop", _sold, topics=("sales", "rates", "bought-setmanager")),
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
     Example(

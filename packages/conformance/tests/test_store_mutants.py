@@ -299,9 +299,16 @@ _MUTANTS: dict[str, tuple[str, set[str]]] = {
 }
 
 _BACKEND_MUTANTS: dict[str, tuple[str, set[str]]] = {
-    "OpensTwice": (
+    "TakesNoOptions": (
         """
     def open(self, table, partition):
+        return super().open(table, partition)
+""",
+        {"test_a_table_may_be_opened_with_options_of_its_own"},
+    ),
+    "OpensTwice": (
+        """
+    def open(self, table, partition, options=None):
         self._open.pop((table, partition), None)
         return super().open(table, partition)
 """,
@@ -324,7 +331,7 @@ _BACKEND_MUTANTS: dict[str, tuple[str, set[str]]] = {
     ),
     "DestroyLeavesAll": (
         """
-    def open(self, table, partition):
+    def open(self, table, partition, options=None):
         store = super().open(table, partition)
         store._data, store._offset = SHARED.get((table, partition), ({}, None))
         close = store.close
@@ -410,7 +417,7 @@ class FileBackend(MemoryBackend):
         self.directory = Path(directory)
     def path(self, table, partition):
         return self.directory / f"{table.replace('.', '%2E')}+{partition}"
-    def open(self, table, partition):
+    def open(self, table, partition, options=None):
         if (table, partition) in self._open:
             raise StoreLocked(table)
         store = self._open[table, partition] = self.store_class(table, partition, self)
@@ -518,6 +525,13 @@ _FILE_MUTANTS: dict[str, tuple[str, set[str]]] = {
 }
 
 _FILE_BACKEND_MUTANTS: dict[str, tuple[str, set[str]]] = {
+    "TakesNoOptions": (
+        """
+    def open(self, table, partition):
+        return super().open(table, partition)
+""",
+        {"test_a_table_may_be_opened_with_options_of_its_own"},
+    ),
     "StoredIsEmpty": (
         """
     def stored(self):

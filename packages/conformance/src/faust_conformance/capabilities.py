@@ -24,6 +24,8 @@ class StoreCapability(Enum):
     FENCING = "fencing"
     #: `stored()` tells the changelog offsets, not only the names.
     STORED_OFFSETS = "stored-offsets"
+    #: `metrics()` tells numbers of the store itself: `MeasuredStore`.
+    MEASURED = "measured"
     #: Damaged data raises `StoreCorrupt`; needs the fixture `damage`.
     DETECTS_DAMAGE = "detects-damage"
 

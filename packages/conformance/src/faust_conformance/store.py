@@ -18,13 +18,14 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from typing import cast
 
 import pytest
 
 from faust_conformance._process import TABLE, changes_at, other_process
 from faust_conformance.capabilities import ConformanceSuite, StoreCapability, requires
 from faust_core.errors import StoreClosed, StoreCorrupt, StoreLocked
-from faust_core.protocols.store import Change, Store, StoreBackend
+from faust_core.protocols.store import Change, MeasuredStore, Store, StoreBackend
 
 __all__ = ["StoreConformance"]
 
@@ -319,6 +320,11 @@ class StoreConformance(ConformanceSuite, capability_type=StoreCapability):
 
     # -- `StoreBackend`
 
+    def test_a_table_may_be_opened_with_options_of_its_own(self, backend: StoreBackend) -> None:
+        with closing(backend.open("table", 0, {})) as store:
+            store.apply([(b"a", b"1")], changelog_offset=1)
+            assert store.get(b"a") == b"1"
+
     def test_partitions_and_tables_are_kept_apart(self, backend: StoreBackend) -> None:
         names = [("t", 0), ("t", 1), ("t", 10), ("t-1", 0), ("t-1", 1), ("t.1", 0), ("T", 0), ("t_1", 0), ("t:1", 0)]
         with ExitStack() as stack:
@@ -469,6 +475,17 @@ class StoreConformance(ConformanceSuite, capability_type=StoreCapability):
                 zombie.close()
                 store.apply([(b"b", b"2")], changelog_offset=2)
                 assert list(store.scan()) == [(b"a", b"1"), (b"b", b"2")]
+
+    @requires(StoreCapability.MEASURED)
+    def test_a_store_tells_numbers_of_itself(self, store: Store) -> None:
+        store.apply([(b"%d" % i, b"value") for i in range(100)], changelog_offset=1)
+        metrics = cast("MeasuredStore", store).metrics()
+        assert metrics
+        assert all(number >= 0 for number in metrics.values()), metrics
+        assert any(number > 0 for number in metrics.values()), metrics
+        store.close()
+        with pytest.raises(StoreClosed):
+            cast("MeasuredStore", store).metrics()
 
     @requires(StoreCapability.DETECTS_DAMAGE)
     def test_damage_is_reported_and_destroy_heals_it(

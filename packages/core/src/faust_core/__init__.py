@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from faust_core.records import RecordMetadata, TopicPartition
     from faust_core.settings import ProcessingGuarantee, Settings
     from faust_core.stream import Stream
-    from faust_core.tables import Table
+    from faust_core.tables import GlobalTable, SetGlobalTable, SetTable, Table
     from faust_core.topics import Topic
-    from faust_core.windows import HoppingWindow, TumblingWindow, Window
+    from faust_core.windows import HoppingWindow, SessionWindow, SlidingWindow, TumblingWindow, Window
 
 __all__ = [
     "Agent",
@@ -28,10 +28,15 @@ __all__ = [
     "Credentials",
     "Event",
     "FaustError",
+    "GlobalTable",
     "HoppingWindow",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "SessionWindow",
+    "SetGlobalTable",
+    "SetTable",
     "Settings",
+    "SlidingWindow",
     "Stream",
     "Table",
     "Topic",
@@ -49,14 +54,19 @@ _MODULES = {
     "Credentials": "protocols.transport",
     "Event": "events",
     "FaustError": "errors",
+    "GlobalTable": "tables",
     "HoppingWindow": "windows",
     "ProcessingGuarantee": "settings",
     "RecordMetadata": "records",
+    "SetGlobalTable": "tables",
+    "SetTable": "tables",
     "Settings": "settings",
     "Stream": "stream",
     "Table": "tables",
     "Topic": "topics",
     "TopicPartition": "records",
+    "SessionWindow": "windows",
+    "SlidingWindow": "windows",
     "TumblingWindow": "windows",
     "Window": "windows",
     "current_event": "events",

@@ -72,6 +72,8 @@ class Agent(Generic[T]):
             raise ConfigError(f"agent {name}: concurrency={concurrency} must be at least 1")
         if isolated_partitions and concurrency != 1:
             raise ConfigError(f"agent {name}: isolated_partitions has one actor per partition; leave concurrency at 1")
+        if isolated_partitions and topic.from_table:
+            raise ConfigError(f"agent {name}: the closed windows of a table have no isolated_partitions")
         if isinstance(on_error, str) and on_error not in POLICIES:
             raise ConfigError(f"agent {name}: on_error={on_error!r} is none of {', '.join(POLICIES)}")
         self.app = app

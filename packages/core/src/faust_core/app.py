@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from faust_core.agents import Agent
 from faust_core.application import AppProtocol
 from faust_core.declaring import Declares
+from faust_core.engine.backends import Backends
 from faust_core.engine.client import Client
 from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
@@ -168,9 +169,9 @@ class App(Declares):
         by_default = "store" not in conf.explicit and "datadir" in conf.explicit and has_store("rocksdb")
         return "rocksdb://" if by_default else conf.store
 
-    def make_store_backend(self) -> StoreBackend:
-        """Make the store of `store_url`; nothing is opened yet."""
-        url = self.store_url
+    def make_store_backend(self, url: str | None = None) -> StoreBackend:
+        """Make the store of `url`, without one that of `store_url`; nothing is opened yet."""
+        url = url or self.store_url
         return store_factory(url)(url, StoreContext(self.conf.id, Path(self.conf.tabledir), {}))
 
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
@@ -183,10 +184,10 @@ class App(Declares):
             raise ConfigError(f"application {self.id} runs already")
         self._tell_configured()
         await self._disconnect()
-        backend = self.make_store_backend()
+        backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
         self._worker = Worker(
-            self, self.declarations(), self.signals, self._transport, backend, on_progress=on_progress
+            self, self.declarations(), self.signals, self._transport, backends, on_progress=on_progress
         )
         self.active_producer = self._worker.producer
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class AppProtocol(Protocol):
 
     async def maybe_start_producer(self) -> Producer:
         """Return the producer; connect, for sending only, where the application is not started."""
+        ...
+
+    def make_store_backend(self, url: str | None = None) -> StoreBackend:
+        """Make the store of `url`, without one the application's own; nothing is opened yet."""
         ...
 
     async def create_topics(self, specs: Sequence[TopicSpec], /) -> None: ...

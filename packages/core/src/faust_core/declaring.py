@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
 
 from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
-from faust_core.application import AppProtocol
+from faust_core.closing_agents import closing_agents
 from faust_core.cron import Cron
+from faust_core.declaring_tables import DeclaresTables
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
 from faust_core.errors import ConfigError
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
-from faust_core.tables import Table, TableOptions
 from faust_core.topics import Topic, TopicOptions
 
 __all__ = ["Declares"]
@@ -28,13 +28,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Declares(ABC):
+class Declares(DeclaresTables):
     """What a program says of its application before it runs."""
 
     def __init__(self, conf: Settings) -> None:
+        super().__init__()
         self.conf = conf
         self.agents: dict[str, Agent[Any]] = {}
-        self.tables: dict[str, Table[Any, Any]] = {}
         self.jobs: list[Job] = []
         self.topics: list[Topic[Any, Any]] = []
         self.signals = Signals()
@@ -42,10 +42,6 @@ class Declares(ABC):
         self.on_configured = Signal("on_configured")
         self.on_after_configured = Signal("on_after_configured")
         self.on_worker_init = Signal("on_worker_init")
-
-    @abstractmethod
-    def _application(self) -> AppProtocol:
-        """Return this application, as topics, tables and agents know it."""
 
     @abstractmethod
     def _runtime(self) -> StreamRuntime:
@@ -61,7 +57,8 @@ class Declares(ABC):
 
     def declarations(self) -> Declarations:
         """Return what has been declared so far."""
-        return Declarations(tuple(self.agents.values()), dict(self.tables), tuple(self.jobs))
+        agents = (*self.agents.values(), *closing_agents(self._application(), self.tables.values()))
+        return Declarations(agents, dict(self.tables), tuple(self.jobs))
 
     @overload
     def topic(
@@ -199,60 +196,6 @@ class Declares(ABC):
             return agent
 
         return declare
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        key_type: type[K],
-        value_type: type[V],
-        default: Callable[[], V] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[K, V]: ...
-
-    @overload
-    def Table(
-        self, name: str, *, key_type: type[K], default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
-    ) -> Table[K, V]: ...
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        value_type: type[V],
-        default: Callable[[], V] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[Any, V]: ...
-
-    @overload
-    def Table(
-        self, name: str, *, default: type[V] | Callable[[], V], **options: Unpack[TableOptions]
-    ) -> Table[Any, V]: ...
-
-    @overload
-    def Table(
-        self,
-        name: str,
-        *,
-        key_type: Any = None,
-        value_type: Any = None,
-        default: Callable[[], Any] | None = None,
-        **options: Unpack[TableOptions],
-    ) -> Table[Any, Any]: ...
-
-    def Table(self, name: str, **options: Any) -> Table[Any, Any]:  # noqa: N802  the name that applications use
-        """Declare a table; see `faust_core.tables.Table` for the options.
-
-        Raises:
-            ConfigError: a table of that name exists.
-        """
-        if name in self.tables:
-            raise ConfigError(f"there is a table {name!r} already: its changelog can belong to one only")
-        table: Table[Any, Any] = Table(self._application(), name, **options)
-        self.tables[name] = table
-        return table
 
     def timer(
         self, interval: float | dt.timedelta, *, on_leader: bool = False, name: str | None = None, on_error: str = "log"

@@ -22,6 +22,7 @@ FaustError
 │   ├── StoreLocked              another process has it open
 │   └── StoreCorrupt             cannot be read; delete it and restore it from the changelog
 ├── RebalanceError               a plan that cannot be carried out
+├── NotOwned                     a table's partition was changed that another worker has
 └── NoCurrentEvent               a table was changed outside of a stream's event
 """
 
@@ -37,6 +38,7 @@ __all__ = [
     "FencedError",
     "KeyDecodeError",
     "NoCurrentEvent",
+    "NotOwned",
     "PartitionsMismatch",
     "PluginMissing",
     "RebalanceError",
@@ -159,6 +161,10 @@ class StoreCorrupt(StoreError):
 
 class RebalanceError(FaustError):
     """An assignment that cannot be carried out, or a group that does not settle."""
+
+
+class NotOwned(FaustError):
+    """A partition of a table was to be changed that is another worker's; the message names both."""
 
 
 class NoCurrentEvent(FaustError, TypeError):

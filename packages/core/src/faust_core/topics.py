@@ -110,7 +110,15 @@ class SentRecord:
 
 
 class Topic(Generic[K, V]):
-    """A description of one or more topics of equal types.  Made by `app.topic`; holds no connection."""
+    """A description of one or more topics of equal types.  Made by `app.topic`; holds no connection.
+
+    Attributes:
+        from_table: its records are a table's closed windows: there is nothing to read from the broker.
+        processors: what each value goes through before a stream's own.
+    """
+
+    from_table = False
+    processors: tuple[Callable[[Any], Any], ...] = ()
 
     def __init__(
         self,

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from faust_conformance.capabilities import StoreCapability
 from faust_conformance.store import StoreConformance
 from faust_core.memory.store import MemoryBackend, create
 from faust_core.protocols.store import StoreContext
 
 
 class TestMemoryStore(StoreConformance):
-    capabilities = frozenset()
+    capabilities = frozenset({StoreCapability.MEASURED})
 
     @pytest.fixture
     def make_backend(self) -> Callable[[], MemoryBackend]:

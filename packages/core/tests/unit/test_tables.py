@@ -299,22 +299,67 @@ async def test_a_tables_types_decide_its_codecs(lab, run):
     assert [(r.key, r.value) for r in lab.records("app-t-changelog")] == [(b"k", b"v")]
 
 
-async def test_a_value_that_cannot_be_written_names_the_table(lab, eventually):
+async def test_a_value_that_cannot_be_written_fails_at_its_event(lab, eventually):
     app = lab.app()
     table = app.Table("t")
 
     @app.agent("in")
     async def agent(stream):
-        async for _value in stream:
-            table["a"] = object()
+        async for value in stream:
+            table["a"] = object() if value == "bad" else value
 
-    await app.start()
-    lab.put("in", 1)
-    with pytest.raises(EncodeError, match="table 't' cannot write a object"):
-        await app.wait()
-    with pytest.raises(EncodeError):
-        await app.stop()
-    assert lab.committed("in") in {None, 0}
+    lab.put("in", "bad", "good")
+    async with app:
+        await eventually(lambda: lab.changelog("t") == {"a": "good"})
+    (letter,) = lab.records("app-dead-letter")
+    assert b"table 't' cannot write a object" in dict(letter.headers)["Faust-Error-Message"]
+
+
+BAD = {"value": ("x", "\ud800"), "key": (object(), 1), "inside": ("x", [object()])}
+
+
+@pytest.mark.parametrize("poison", BAD)
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_a_change_that_only_a_checkpoint_finds_unwritable_fails_at_its_event_the_second_time(
+    lab, eventually, poison, guarantee
+):
+    app = lab.app(broker_commit_interval=0.2, processing_guarantee=guarantee)
+    table = app.Table("t", default=int)
+
+    @app.agent("in")
+    async def agent(stream):
+        async for value in stream:
+            if value == "bad":
+                key, wrong = BAD[poison]
+                table[key] = wrong
+            else:
+                table["n"] += 1
+                table["b"] = ["fine"]
+                table["c"] = "fine"
+
+    lab.put("in", "good", "bad", "good", "good")
+    async with app:
+        await eventually(lambda: lab.committed("in") == 4)
+    assert lab.changelog("t") == {"n": 3, "b": ["fine"], "c": "fine"}
+    assert len(lab.records("app-dead-letter")) == 1
+
+
+async def test_a_value_changed_in_place_to_something_unwritable_does_not_stop_the_worker(lab, eventually):
+    app = lab.app(broker_commit_interval=0.1)
+    table = app.Table("t", default=int)
+
+    @app.agent("in")
+    async def agent(stream):
+        async for value in stream:
+            table["n"] += 1
+            table["a"] = items = [value]
+            if value == 2:
+                items.append(object())
+
+    lab.put("in", 1, 2)
+    async with app:
+        await eventually(lambda: lab.committed("in") == 2)
+    assert lab.changelog("t") == {"n": 2, "a": [2]}
 
 
 def test_names_and_defaults_are_checked(lab):

@@ -533,18 +533,6 @@ async def test_a_late_event_sees_what_it_wrote_itself(lab, run):
     assert windows(lab) == {("a", 100): 2}
 
 
-async def test_expiry_looks_at_what_is_due_only(lab, run):
-    looked_at = []
-
-    def body(table, value):
-        add(table, value)
-        (part,) = table.table._parts.values()
-        looked_at.append(len(part.expiry._queue))
-
-    await run(lambda t: t.tumbling(1, expires=5), body, [("a", at) for at in range(50)])
-    assert max(looked_at) == looked_at[-1] <= 7
-
-
 async def test_a_deleted_key_that_is_written_again_expires_again(lab, run):
     def body(table, value):
         at = (value, table.window.current(table.timestamp()))

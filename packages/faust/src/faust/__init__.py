@@ -43,9 +43,14 @@ if TYPE_CHECKING:
     from faust_core.records import TopicPartition as TopicPartition
     from faust_core.settings import Settings as Settings
     from faust_core.stream import Stream as Stream
+    from faust_core.tables import GlobalTable as GlobalTable
+    from faust_core.tables import SetGlobalTable as SetGlobalTable
+    from faust_core.tables import SetTable as SetTable
     from faust_core.tables import Table as Table
     from faust_core.topics import Topic as Topic
     from faust_core.windows import HoppingWindow as HoppingWindow
+    from faust_core.windows import SessionWindow as SessionWindow
+    from faust_core.windows import SlidingWindow as SlidingWindow
     from faust_core.windows import TumblingWindow as TumblingWindow
     from faust_core.windows import Window as Window
     from faust_models import ModelOptions as ModelOptions
@@ -65,10 +70,15 @@ __all__ = [
     "Event",
     "EventT",
     "FaustError",
+    "GlobalTable",
     "HoppingWindow",
     "ModelOptions",
     "Record",
+    "SessionWindow",
+    "SetGlobalTable",
+    "SetTable",
     "Settings",
+    "SlidingWindow",
     "Stream",
     "StreamT",
     "Table",
@@ -101,9 +111,12 @@ _HOMES = {
     "Event": "faust_core.events",
     "EventT": "faust.types",
     "FaustError": "faust_core.errors",
+    "GlobalTable": "faust_core.tables",
     "HoppingWindow": "faust_core.windows",
     "ModelOptions": "faust_models",
     "Record": "faust_models",
+    "SetGlobalTable": "faust_core.tables",
+    "SetTable": "faust_core.tables",
     "Settings": "faust_core.settings",
     "Stream": "faust_core.stream",
     "StreamT": "faust.types",
@@ -111,6 +124,8 @@ _HOMES = {
     "Topic": "faust_core.topics",
     "TopicPartition": "faust_core.records",
     "TopicT": "faust.types",
+    "SessionWindow": "faust_core.windows",
+    "SlidingWindow": "faust_core.windows",
     "TumblingWindow": "faust_core.windows",
     "Window": "faust_core.windows",
     "current_event": "faust_core.events",

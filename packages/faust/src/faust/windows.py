@@ -1,5 +1,5 @@
 """Windows of tables."""
 
-from faust_core.windows import HoppingWindow, TumblingWindow, Window
+from faust_core.windows import HoppingWindow, LateEvent, SessionWindow, SlidingWindow, TumblingWindow, Window
 
-__all__ = ["HoppingWindow", "TumblingWindow", "Window"]
+__all__ = ["HoppingWindow", "LateEvent", "SessionWindow", "SlidingWindow", "TumblingWindow", "Window"]

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote
 
-from faust_core.errors import StoreLocked
+from faust_core.errors import ConfigError, StoreLocked
 from faust_core.protocols.store import StoreContext
 from faust_store_redis import scripts
 from faust_store_redis.connection import Connection
@@ -35,6 +35,7 @@ class RedisBackend:
 
     persistent = True
     shared = True
+    remote = True
 
     def __init__(self, connection: Connection, app_id: str) -> None:
         self._connection = connection
@@ -43,8 +44,13 @@ class RedisBackend:
         self._lock = Lock()
         self._open: dict[Name, RedisStore | None] = {}  # None while it is being opened or destroyed
 
-    def open(self, table: str, partition: int, /) -> RedisStore:
+    def open(self, table: str, partition: int, options: Mapping[str, Any] | None = None, /) -> RedisStore:
         name = (table, partition)
+        if options:
+            raise ConfigError(
+                f"the Redis store of table {table} has no options of its own ({', '.join(sorted(options))}): "
+                "what can be set holds for all tables, in the URL"
+            )
         self._reserve(name)
         try:
             self._connection.check_eviction()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,21 @@ class RedisStore:
         if outcome == b"CORRUPT":
             raise StoreCorrupt(f"{self} is damaged: {_text(details[0])}")
         self._offset = changelog_offset
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return what Redis says of this partition, in one round trip."""
+        self._require_open()
+
+        def work() -> list[Any]:
+            with self._connection.client.pipeline(transaction=False) as pipeline:
+                pipeline.hlen(self._keys.values)
+                for key in self._keys:
+                    pipeline.memory_usage(key)
+                replies: list[Any] = pipeline.execute()
+                return replies
+
+        keys, *sizes = self._call(work)
+        return {"keys": keys, "bytes": sum(size or 0 for size in sizes)}
 
     def close(self) -> None:
         if not self._closed:

@@ -22,6 +22,7 @@ class TestRedis(StoreConformance):
             StoreCapability.PERSISTENT,
             StoreCapability.FENCING,
             StoreCapability.STORED_OFFSETS,
+            StoreCapability.MEASURED,
             StoreCapability.DETECTS_DAMAGE,
         }
     )

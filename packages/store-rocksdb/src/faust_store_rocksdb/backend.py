@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from urllib.parse import quote, unquote
 
 from faust_core.errors import ConfigError, StoreCorrupt, StoreError, StoreLocked
@@ -55,11 +56,11 @@ class RocksBackend:
         self._lock = Lock()
         self._open: dict[Name, RocksStore | None] = {}  # None while it is being opened or destroyed
 
-    def open(self, table: str, partition: int, /) -> RocksStore:
+    def open(self, table: str, partition: int, options: Mapping[str, Any] | None = None, /) -> RocksStore:
         name = (table, partition)
         self._reserve(name)
         try:
-            store = self._open_store(name)
+            store = self._open_store(name, options)
         except BaseException:
             self._open.pop(name, None)
             raise
@@ -82,15 +83,16 @@ class RocksBackend:
             if store is not None:
                 store.close()
 
-    def _open_store(self, name: Name) -> RocksStore:
+    def _open_store(self, name: Name, options: Mapping[str, Any] | None) -> RocksStore:
         place = self._place(name)
+        own = self._driver.options.for_table(options) if options else None
         try:
             place.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StoreError(f"the directory {place} cannot be made: {exc.strerror}") from exc
         written_by = Marker.read(place / MARKER)
         try:
-            store = RocksStore(place, partial(self._driver.open, place / DATABASE), partial(self._closed, name))
+            store = RocksStore(place, partial(self._driver.open, place / DATABASE, own), partial(self._closed, name))
         except StoreCorrupt as exc:
             self._refuse_to_call_corrupt(written_by, place, exc)
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +13,12 @@ from faust_core.errors import ConfigError
 __all__ = ["RocksOptions"]
 
 MIB = 1 << 20
+#: Options that one table cannot have of its own.
+SHARED = frozenset({"driver", "total_write_buffer_size", "block_cache_size"})
+#: Names that tables of older applications use, and what they are called here.
+ALIASES = {"bloom_filter_size": "bloom_filter_bits"}
+#: Names that such tables may have; what they were for has no counterpart.
+WITHOUT_EFFECT = frozenset({"block_cache_compressed_size", "key_index_size"})
 COMPRESSIONS = ("none", "snappy", "lz4", "zstd", "zlib")
 
 
@@ -51,6 +57,18 @@ class RocksOptions:
             raise ConfigError(
                 f"rocksdb option compression={self.compression!r}: must be one of {', '.join(COMPRESSIONS)}"
             )
+
+    def for_table(self, options: Mapping[str, Any]) -> RocksOptions:
+        """Return these options with those of one table.
+
+        Raises:
+            ConfigError: an option is unknown, has a wrong value, or is not one table's to choose.
+        """
+        for name in SHARED & options.keys():
+            raise ConfigError(f"rocksdb option {name} is for all tables: set it in the store's URL")
+        types = get_type_hints(type(self))
+        named = {ALIASES.get(name, name): value for name, value in options.items() if name not in WITHOUT_EFFECT}
+        return replace(self, **{name: _value(name, value, types) for name, value in named.items()})
 
     @classmethod
     def parse(cls, url: str, options: Mapping[str, Any]) -> RocksOptions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from faust_core.errors import StoreClosed, StoreCorrupt, StoreError
@@ -23,6 +23,16 @@ DATA = b"d"
 BEHIND_DATA = b"e"
 OFFSET = b"o"
 OFFSET_BYTES = 8
+
+#: What is measured, and what RocksDB calls it.
+METRICS = {
+    "keys_estimated": "rocksdb.estimate-num-keys",
+    "files_bytes": "rocksdb.total-sst-files-size",
+    "write_buffers_bytes": "rocksdb.cur-size-all-mem-tables",
+    "open_files_bytes": "rocksdb.estimate-table-readers-mem",
+    "block_cache_bytes": "rocksdb.block-cache-usage",
+    "compaction_pending_bytes": "rocksdb.estimate-pending-compaction-bytes",
+}
 
 
 def read_offset(database: Database, path: Path) -> int | None:
@@ -93,6 +103,12 @@ class RocksStore:
             self._write_failed = True
             raise
         self._offset = changelog_offset
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return RocksDB's own numbers.  The block cache is shared by all tables of the worker."""
+        database = self._opened()
+        found = {ours: database.number(name) for ours, name in METRICS.items()}
+        return {name: number for name, number in found.items() if number is not None}
 
     def close(self) -> None:
         if self._closed:

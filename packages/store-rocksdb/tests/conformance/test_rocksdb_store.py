@@ -21,6 +21,7 @@ class RocksConformance(StoreConformance):
             StoreCapability.PERSISTENT,
             StoreCapability.EXCLUSIVE,
             StoreCapability.STORED_OFFSETS,
+            StoreCapability.MEASURED,
             StoreCapability.DETECTS_DAMAGE,
         }
     )

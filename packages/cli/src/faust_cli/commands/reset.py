@@ -27,12 +27,12 @@ class Derived:
     """What an application has made of its input, and `reset` deletes.
 
     Attributes:
-        stores: data directory, table and partition of each local store.
+        stores: data directory, table and partition of each local store, and the URL that the table names, if any.
         topics: name and kind of each topic.
     """
 
     group: str
-    stores: list[tuple[Path, str, int]] = field(default_factory=list)
+    stores: dict[tuple[Path, str, int], str | None] = field(default_factory=dict)
     topics: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,8 +78,8 @@ async def _reset(app: App, options: Options, *, delete: bool) -> None:
 
 async def _delete(app: App, admin: Admin, derived: Derived) -> None:
     try:
-        for directory, table, partition in derived.stores:
-            with _backend(app, directory) as backend:
+        for (directory, table, partition), url in derived.stores.items():
+            with _backend(app, directory, url) as backend:
                 backend.destroy(table, partition)
         await admin.delete_topics(derived.topics)
         await admin.delete_group(derived.group)
@@ -88,27 +88,29 @@ async def _delete(app: App, admin: Admin, derived: Derived) -> None:
         raise CommandFailed(str(exc)) from exc
 
 
-def _stores(app: App) -> list[tuple[Path, str, int]]:
+def _stores(app: App) -> dict[tuple[Path, str, int], str | None]:
     """Return the local stores: of single workers, and of `worker --processes`."""
-    found = []
+    found: dict[tuple[Path, str, int], str | None] = {}
     root = app.conf.datadir
-    for directory in [root, *sorted(root.glob("worker-*"))]:
-        with _backend(app, directory) as backend:
-            found += [(directory, table, partition) for table, partition in sorted(backend.stored())]
-            if backend.shared:
-                break
+    for url in dict.fromkeys([None, *(table.store for table in app.tables.values())]):
+        for directory in [root, *sorted(root.glob("worker-*"))]:
+            with _backend(app, directory, url) as backend:
+                for table, partition in sorted(backend.stored()):
+                    found.setdefault((directory, table, partition), url)
+                if backend.shared:
+                    break
     return found
 
 
 @contextmanager
-def _backend(app: App, directory: Path) -> Iterator[StoreBackend]:
-    """Open the application's store as a worker with that data directory would."""
+def _backend(app: App, directory: Path, url: str | None) -> Iterator[StoreBackend]:
+    """Open the application's store, or that of a table, as a worker with that data directory would."""
     from faust_cli.apps import set_datadir  # noqa: PLC0415
 
     before = app.conf
     set_datadir(app, directory, explicit=False)
     try:
-        backend = app.make_store_backend()
+        backend = app.make_store_backend(url)
         try:
             yield backend
         finally:

@@ -14,7 +14,7 @@ from faust_core.claims import Claim
 from faust_core.engine.dead_letters import DeadLetterFailed, DeadLetters, UndecodableRecord
 from faust_core.engine.rpc import reply_error
 from faust_core.engine.subscription import Subscription
-from faust_core.errors import ConfigError, PartitionsMismatch
+from faust_core.errors import ConfigError, NotOwned, PartitionsMismatch
 from faust_core.stream import FromSource, Stream, StreamRuntime
 
 __all__ = ["ActorRunner", "Policy"]
@@ -54,7 +54,8 @@ class Policy:
         """
         if self._name == "crash" or isinstance(error, (DeadLetterFailed, UndecodableRecord)):
             raise error
-        if self._name == "retry" and await self._tries_again(claims[0], error, who):
+        # A partition that was to be changed may be this worker's in a moment: they are restored one by one.
+        if (self._name == "retry" or isinstance(error, NotOwned)) and await self._tries_again(claims[0], error, who):
             return
         for claim in claims:
             for index in claim.taken if claim.held and not claim.buffered else [claim.index]:
@@ -115,6 +116,7 @@ class ActorRunner:
             lambda: self._runtime,
             owner=self.agent.name,
             shared=self.agent.concurrency > 1 or self.agent.isolated_partitions,
+            processors=self.agent.topic.processors,
         )
 
     async def run(self) -> None:

@@ -163,9 +163,9 @@ class Checkpointer:
             offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
-        changed = [table for task in tasks for table in task.tables.values() if table.dirty or table.staged]
+        changed = [table for task in tasks for table in task.tables.values() if table.changed]
         changed.sort(key=lambda table: table.after_outputs)
-        staged.extend((table, table.stage(), []) for table in changed)
+        staged.extend((table, changes, []) for table in changed if (changes := table.stage()))
         flushed = self._outgoing.exactly_once  # there, all of it is one transaction
         for table, changes, written in staged:
             if table.after_outputs and not flushed:
@@ -190,7 +190,10 @@ class Checkpointer:
             task.committed |= {tp: offset for tp, offset in offsets.items() if tp in task.inputs}
         for table, changes, written in staged:
             # Reports come in the order of the records, each before the flush returns.
-            await self._apply(table, changes, written[0])
+            if table.caught_up is None:
+                await self._apply(table, changes, written[0])
+            else:
+                await table.caught_up(written[0])
             table.settle()
         self.on_step("applied")
 
@@ -215,9 +218,10 @@ class Checkpointer:
                     break
 
     async def _apply(self, table: TablePartition, changes: list[Change], changelog_offset: int) -> None:
+        stored = table.indexed(changes)
         while True:
             try:
-                await self._run_in_thread(lambda: table.store.apply(changes, changelog_offset=changelog_offset))
+                await self._run_in_thread(lambda: table.store.apply(stored, changelog_offset=changelog_offset))
             except FencedError:
                 raise
             except StoreClosed:

@@ -8,13 +8,15 @@ had fetched of that partition is thrown away), so a partition is paused only whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.protocols.transport import Consumer
-from faust_core.records import TopicPartition
+from faust_core.records import RecordBatch, TopicPartition
+from faust_core.topics import Topic
 
 __all__ = ["AnySubscription", "Fetcher"]
 
@@ -28,9 +30,19 @@ POLL_S = 0.5
 class Fetcher:
     """Owns the input consumer and knows which subscriptions read which partition."""
 
-    def __init__(self, consumer: Consumer, *, max_queued: int) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        *,
+        max_queued: int,
+        before_delivery: Callable[[Task, RecordBatch, Topic[Any, Any]], Awaitable[None]] | None = None,
+    ) -> None:
+        """Args:
+        before_delivery: prepares for a batch of a task with tables in a remote store; streams get it afterwards.
+        """
         self._consumer = consumer
         self._max_queued = max_queued
+        self._before_delivery = before_delivery
         self._subscribers: dict[str, list[AnySubscription]] = {}
         self._tasks: dict[TopicPartition, Task] = {}
         self._full_since: dict[TopicPartition, float] = {}
@@ -66,8 +78,14 @@ class Fetcher:
             self._tasks[tp] = task
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.add(tp, task, position)
+        self.start_closing(task)
         await self._consumer.assign(positions)
         self._room.set()
+
+    def start_closing(self, task: Task) -> None:
+        """Hand out the task's windows that are over to those who wait for them, from the first open one on."""
+        for table in task.tables.values():
+            table.start_closing(task, self._subscribers.get(table.changelog.topic, ()))
 
     async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
         """Forget what is queued and read again from `positions`."""
@@ -90,12 +108,17 @@ class Fetcher:
             del self._tasks[tp]
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.remove(tp)
+        for table in task.tables.values():
+            table.stop_closing()
         self._forget(mine)
         if mine:
             await self._consumer.unassign(mine)
 
     def add_late(self, subscription: AnySubscription) -> None:
         """Give a stream that was opened in mid-flight the partitions that are read already."""
+        if subscription.topic.from_table:
+            for task in set(self._tasks.values()):
+                self.start_closing(task)
         for tp, task in self._tasks.items():
             if tp.topic in subscription.topic.topics and subscription.queue(tp) is None:
                 subscription.add(tp, task, self._consumer.position(tp) or 0)
@@ -141,7 +164,10 @@ class Fetcher:
                 continue
             self._moved.clear()
             again: set[TopicPartition] = set()
-            for batch in await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S):
+            batches = await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S)
+            if self._before_delivery is not None:
+                await self._prepare(batches, self._before_delivery)
+            for batch in batches:
                 tp = batch.tp
                 if tp in self._moved:
                     again.add(tp)
@@ -155,6 +181,14 @@ class Fetcher:
             if again:
                 async with self._moving:
                     await self._consumer.assign({tp: self._moved[tp] for tp in again if tp in self._tasks})
+
+    async def _prepare(
+        self, batches: Sequence[RecordBatch], prepare: Callable[[Task, RecordBatch, Topic[Any, Any]], Awaitable[None]]
+    ) -> None:
+        for batch in batches:
+            task = self._tasks.get(batch.tp)
+            if task is not None and not task.closed and len(batch):
+                await prepare(task, batch, self._subscribers[batch.tp.topic][0].topic)
 
     def _queued(self, tp: TopicPartition) -> int:
         return max(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
+from faust_core.engine.backends import Backends
 from faust_core.engine.declarations import Identity
 from faust_core.engine.group_protocol import TaskGroupProtocol, decode_plan
 from faust_core.engine.plans import RUNNING, MemberInfo, Plan, TaskId, TopicGroup
@@ -12,10 +14,11 @@ from faust_core.engine.rebalance import WorkPlan
 from faust_core.engine.restore import Restorer
 from faust_core.engine.task import Task, TaskState
 from faust_core.engine.topics import Topics
+from faust_core.engine.topology import TaskGroup
 from faust_core.errors import PartitionsMismatch
-from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Assignment
 from faust_core.settings import Settings
+from faust_core.tables import Table
 
 __all__ = ["Member"]
 
@@ -28,21 +31,22 @@ class Member:
         conf: Settings,
         identity: Identity,
         topics: Topics,
-        backend: StoreBackend,
+        backends: Backends,
+        tables: Mapping[str, Table[Any, Any]],
         tasks: Callable[[], Mapping[TaskId, Task]],
         restorer: Restorer,
     ) -> None:
         self._conf = conf
         self._identity = identity
         self._topics = topics
-        self._backend = backend
+        self._backends = backends
+        self._tables = tables
         self._tasks = tasks
         self._restorer = restorer
         self.plan = Plan()
         self.protocol = TaskGroupProtocol(
             self.info,
-            # A shared store has one writer: a standby would fence the owner, and has nothing to keep warm.
-            standby_replicas=0 if backend.shared else conf.table_standby_replicas,
+            standby_replicas=conf.table_standby_replicas,
             max_warmups=conf.max_warmup_replicas,
             acceptable_lag=conf.acceptable_recovery_lag,
             probing_interval_s=conf.probing_interval,
@@ -51,7 +55,7 @@ class Member:
     def info(self) -> MemberInfo:
         """Say who we are and what we have.  Any thread may call."""
         tasks = dict(self._tasks())
-        stateful = {task_id: task for task_id, task in tasks.items() if task.tables}
+        stateful = {task_id: task for task_id, task in tasks.items() if task.stateful}
         offsets = {
             task_id: RUNNING if task.state is TaskState.RUNNING else self._restorer.offset(task)
             for task_id, task in stateful.items()
@@ -67,7 +71,7 @@ class Member:
                 TopicGroup(
                     group.name,
                     tuple(sorted(group.topics)),
-                    bool(group.tables),
+                    bool(self._resident(group)),
                     tuple(self._topics.changelogs(group)),
                 )
                 for group in self._topics.groups.values()
@@ -87,17 +91,24 @@ class Member:
 
     def _on_disk(self, opened: Mapping[TaskId, Task]) -> dict[TaskId, int]:
         """Return the offsets of stores that an earlier life of this worker has left."""
-        if not self._backend.persistent:
-            return {}
-        stored = self._backend.stored()
+        stored = self._backends.stored(name for group in self._topics.groups.values() for name in self._resident(group))
         found: dict[TaskId, int] = {}
         for group in self._topics.groups.values():
-            for partition in range(group.partitions if group.tables else 0):
-                offsets = [stored.get((table, partition)) for table in group.tables]
+            tables = self._resident(group)
+            for partition in range(group.partitions if tables else 0):
+                offsets = [stored.get((table, partition)) for table in tables]
                 task_id = TaskId(group.name, partition)
                 if task_id not in opened and None not in offsets:
                     found[task_id] = sum(offset for offset in offsets if offset is not None)
         return found
+
+    def _resident(self, group: TaskGroup) -> list[str]:
+        """Return the tables that make it matter where a group's tasks are.
+
+        A shared store has one writer: a standby would fence the owner, and has nothing to keep warm.  Global tables
+        are everywhere.
+        """
+        return sorted(name for name in group.tables if self._backends.resident(self._tables[name]))
 
     def work_plan(self, assignment: Assignment) -> WorkPlan:
         """Read what the group gave to this worker.
@@ -119,6 +130,6 @@ class Member:
         if plan.error is not None:
             raise PartitionsMismatch(plan.error)
         self.plan = plan
-        stateful = {g.name for g in self._topics.groups.values() if g.tables and not self._backend.shared}
+        stateful = {g.name for g in self._topics.groups.values() if self._resident(g)}
         warm = {task for task in (*plan.standbys, *plan.warmups, *plan.withheld) if task.group in stateful}
         return WorkPlan(plan.actives, frozenset(warm), plan.fence, plan.rebalance_again_s, frozenset(plan.warmups))

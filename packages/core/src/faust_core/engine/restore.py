@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from faust_core.engine.changelog_events import tell_changelog_events
 from faust_core.engine.task import Task
-from faust_core.protocols.store import Change
 from faust_core.protocols.transport import Admin, Consumer
 from faust_core.records import RecordBatch, TopicPartition
 from faust_core.table_partition import TablePartition
@@ -47,6 +47,23 @@ class Replica:
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     #: read while an active task was being restored
     restored: int = 0
+    #: follows the changelog for ever, whoever owns the partition
+    followed: bool = False
+    #: who waits for it to move
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def moved(self) -> None:
+        while self.waiting:
+            waiter = self.waiting.pop()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def reach(self, offset: int) -> None:
+        """Wait until the store is at `offset`."""
+        while self.position < offset:
+            waiter = asyncio.get_running_loop().create_future()
+            self.waiting.append(waiter)
+            await waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +113,18 @@ class Restorer:
         if not task.tables:
             return 0
         ends = await self._admin.end_offsets([table.changelog for table in task.tables.values()])
-        await self._read(task, ends)
+        tables = _unfollowed(task)
+        await self._read(tables, ends)
         if not self._since:
             self._since = time.monotonic()
         restored = 0
         for table in task.tables.values():
             replica = self._replicas.get(table.changelog)
-            if replica is not None:
+            if replica is None:
+                continue
+            if replica.followed:
+                await replica.reach(ends[table.changelog])
+            else:
                 await replica.complete.wait()
                 restored += replica.restored
         await self.release(task)
@@ -112,11 +134,30 @@ class Restorer:
 
     async def keep_warm(self, task: Task) -> None:
         """Follow a standby task's changelogs until `release`."""
-        await self._read(task, {})
+        await self._read(_unfollowed(task), {})
+
+    async def follow(self, tables: Sequence[TablePartition]) -> int:
+        """Bring stores to the present ends of their changelogs, and have them follow these from then on.
+
+        Returns the records applied.
+        """
+        ends = await self._admin.end_offsets([table.changelog for table in tables])
+        await self._read(tables, ends, followed=True)
+        if not self._since:
+            self._since = time.monotonic()
+        restored = 0
+        for table in tables:
+            replica = self._replicas[table.changelog]
+            await replica.complete.wait()
+            replica.end = None
+            table.caught_up = replica.reach
+            restored += replica.restored
+        self._report(final=True)
+        return restored
 
     async def release(self, task: Task) -> None:
         """Read a task's changelogs no further."""
-        mine = [table.changelog for table in task.tables.values() if table.changelog in self._replicas]
+        mine = [table.changelog for table in _unfollowed(task) if table.changelog in self._replicas]
         async with self._lock:
             for tp in mine:
                 self._replicas.pop(tp, None)
@@ -124,26 +165,28 @@ class Restorer:
                 await self._consumer.unassign(mine)
 
     def offset(self, task: Task) -> int:
-        """Return the sum of the changelog offsets that a task's stores are at."""
+        """Return the sum of the changelog offsets that a task's resident stores are at."""
         total = 0
-        for table in task.tables.values():
+        for table in _resident(task):
             replica = self._replicas.get(table.changelog)
             total += replica.position if replica is not None else (table.store.changelog_offset or 0)
         return total
 
     def end(self, task: Task) -> int:
         """Return the sum of the changelog ends of an active task, as far as they are known here."""
-        replicas = [self._replicas.get(table.changelog) for table in task.tables.values()]
+        replicas = [self._replicas.get(table.changelog) for table in _resident(task)]
         return max(self.offset(task), sum(r.end for r in replicas if r is not None and r.end is not None))
 
     async def lag(self, task: Task) -> int:
         """Return how many offsets a task's stores are behind their changelogs."""
-        ends = await self._admin.end_offsets([table.changelog for table in task.tables.values()])
+        ends = await self._admin.end_offsets([table.changelog for table in _resident(task)])
         return max(0, sum(ends.values()) - self.offset(task))
 
-    async def _read(self, task: Task, ends: Mapping[TopicPartition, int]) -> None:
+    async def _read(
+        self, wanted: Sequence[TablePartition], ends: Mapping[TopicPartition, int], *, followed: bool = False
+    ) -> None:
         new: dict[TopicPartition, int] = {}
-        tables = [table for table in task.tables.values() if table.changelog not in self._replicas]
+        tables = [table for table in wanted if table.changelog not in self._replicas]
         starts = await self._admin.start_offsets([table.changelog for table in tables]) if tables else {}
         bounds = ends or (await self._admin.end_offsets([table.changelog for table in tables]) if tables else {})
         for table in tables:
@@ -158,12 +201,12 @@ class Restorer:
                 await self._rebuild(table)
                 offset = None
             new[tp] = starts[tp] if offset is None else offset
-            self._replicas[tp] = Replica(table, new[tp])
-        for table in task.tables.values():
+            self._replicas[tp] = Replica(table, new[tp], followed=followed)
+        for table in wanted:
             replica = self._replicas[table.changelog]
             replica.end = ends.get(table.changelog)
             self._check(replica)
-        pending = {tp: position for tp, position in new.items() if not self._replicas[tp].complete.is_set()}
+        pending = {tp: pos for tp, pos in new.items() if followed or not self._replicas[tp].complete.is_set()}
         if pending:
             async with self._lock:
                 await self._consumer.assign(pending)
@@ -187,23 +230,32 @@ class Restorer:
                         replica.position = position  # a transaction marker, not a record
                         if replica.end is not None:
                             await self._mark(replica)
+                        replica.moved()
                     self._check(replica)
             self._report()
 
     async def _apply(self, replica: Replica, batch: RecordBatch) -> None:
-        def apply() -> int:
-            pairs = zip(batch.keys, batch.values, strict=True)
-            changes: list[Change] = [(key, value) for key, value in pairs if key is not None]
-            replica.table.store.apply(changes, changelog_offset=batch.next_offset)
-            return len(changes)
+        part = replica.table
+        size = part.table.batch_size(standby=replica.end is None) or len(batch)
+        for first in range(0, max(1, len(batch)), max(1, size)):
+            last = min(first + size, len(batch))
+            next_offset = batch.next_offset if last == len(batch) else batch.offsets[last]
+            keys = batch.keys[first:last]
 
-        count = await self._run_in_thread(apply)
-        replica.position = batch.next_offset
-        # What was read of the old value is out of date.
-        replica.table.forget_cache()
-        if replica.end is not None:
-            self._records += count
-            replica.restored += count
+            def apply(first: int = first, last: int = last, next_offset: int = next_offset) -> int:
+                changes = part.codec.changes(batch.keys[first:last], batch.values[first:last])
+                part.store.apply(part.indexed(changes), changelog_offset=next_offset)
+                return last - first
+
+            count = await self._run_in_thread(apply)
+            await tell_changelog_events(part, batch, first, last)
+            replica.position = next_offset
+            # What was read of the old values is out of date.
+            part.forget_cache([key for key in keys if key is not None] if replica.followed else None)
+            if replica.end is not None:
+                self._records += count
+                replica.restored += count
+        replica.moved()
 
     async def _mark(self, replica: Replica) -> None:
         """Store a position that only moved over markers, so that a clean restart has nothing to read."""
@@ -225,3 +277,13 @@ class Restorer:
         if final:
             self._since = 0.0
             self._records = 0
+
+
+def _unfollowed(task: Task) -> list[TablePartition]:
+    """Return those tables of a task that are read for the task only."""
+    return [table for table in task.tables.values() if table.caught_up is None]
+
+
+def _resident(task: Task) -> list[TablePartition]:
+    """Return those whose data lies where the task is: what there is to catch up with decides where it should go."""
+    return [table for table in task.tables.values() if table.resident]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
+from faust_core.engine.backends import Backends
+from faust_core.engine.locked_store import LockedStore
 from faust_core.errors import StoreCorrupt, StoreLocked
-from faust_core.protocols.store import Store, StoreBackend
+from faust_core.protocols.store import Store
 from faust_core.table_partition import TablePartition
 from faust_core.tables import Table
 
 __all__ = ["Stores"]
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: A worker that stops keeps its stores locked for a moment after it has left the group.
 LOCKED_PATIENCE_S = 10.0
@@ -27,44 +27,57 @@ class Stores:
     """Opens stores on a thread; a corrupt one is deleted, since its changelog has all of it."""
 
     def __init__(
-        self,
-        backend: StoreBackend,
-        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
-        *,
-        cache_size: int,
+        self, backends: Backends, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]], *, cache_size: int
     ) -> None:
-        self._backend = backend
+        self._backends = backends
         self._in_thread = in_thread
         self._cache_size = cache_size
+
+    def resident(self, table: Table[Any, Any]) -> bool:
+        """Whether a task of this table should be where its data is, so that standbys keep it."""
+        return self._backends.resident(table)
 
     async def open(self, table: Table[Any, Any], partition: int) -> TablePartition:
         """Raises:
         StoreLocked: another process has had it open for longer than a shutdown takes.
         StoreError: the place cannot be used.
+        ConfigError: the table's store does not know one of its options.
         """
-        store = await self._open(table.name, partition)
-        return table.open_partition(partition, store, self._cache_size)
+        store = await self._open(table, partition)
+        return table.open_partition(
+            partition,
+            store,
+            self._cache_size,
+            resident=self._backends.resident(table),
+            remote=self._backends.remote(table.name),
+        )
 
     async def rebuild(self, part: TablePartition) -> None:
         """Empty the store of a table partition."""
-        name, partition = part.table.name, part.changelog.partition
+        table, partition = part.table, part.changelog.partition
+        assert isinstance(table, Table)
         await self._in_thread(part.store.close)
-        await self._in_thread(lambda: self._backend.destroy(name, partition))
-        part.store = await self._open(name, partition)
+        await self._in_thread(lambda: self._backends.of(table.name).destroy(table.name, partition))
+        part.store = await self._open(table, partition)
         part.forget_cache()
 
-    async def _open(self, name: str, partition: int) -> Store:
+    async def _open(self, table: Table[Any, Any], partition: int) -> Store:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LOCKED_PATIENCE_S
         while True:
             try:
-                store: Store = await self._in_thread(lambda: self._backend.open(name, partition))
-            except StoreLocked:
+                store: Store = await self._in_thread(lambda: LockedStore(self._backends.open(table, partition)))
+            except StoreLocked as exc:
                 if loop.time() > deadline:
+                    if table.is_global:
+                        raise StoreLocked(
+                            f"global table {table.name!r} is kept whole by each worker, so workers on one machine need "
+                            f"a data directory each: {exc}"
+                        ) from exc
                     raise
                 await asyncio.sleep(LOCKED_RETRY_S)
             except StoreCorrupt as exc:
-                log.warning("deleting and rebuilding the store of %s/%d: %s", name, partition, exc)
-                await self._in_thread(lambda: self._backend.destroy(name, partition))
+                log.warning("deleting and rebuilding the store of %s/%d: %s", table.name, partition, exc)
+                await self._in_thread(lambda: self._backends.of(table.name).destroy(table.name, partition))
             else:
                 return store

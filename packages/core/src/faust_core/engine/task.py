@@ -57,7 +57,7 @@ class Task:
     ) -> None:
         self.id = task_id
         self.inputs = frozenset(inputs)
-        self.tables: Mapping[str, TablePartition] = dict(tables)
+        self.tables: dict[str, TablePartition] = dict(tables)
         self.open_tables: Mapping[str, TablePartition] = {}
         self.halted = False
         self.state = state
@@ -82,6 +82,11 @@ class Task:
     @property
     def dirty(self) -> bool:
         return any(table.dirty for table in self.tables.values())
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it matters for its tables where it runs."""
+        return any(table.resident for table in self.tables.values())
 
     def enter(self, state: TaskState) -> None:
         if state not in _ALLOWED[self.state]:

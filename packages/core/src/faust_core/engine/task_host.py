@@ -12,6 +12,7 @@ from typing import Any
 
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.fetch import Fetcher
+from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.plans import TaskId
 from faust_core.engine.restore import Restorer
 from faust_core.engine.stores import Stores
@@ -40,6 +41,7 @@ class WorkerTasks:
         stores: Stores,
         fetcher: Fetcher,
         restorer: Restorer,
+        global_tables: GlobalTables,
         admin: Admin,
         *,
         membership: Callable[[], Membership],
@@ -60,6 +62,7 @@ class WorkerTasks:
         self._stores = stores
         self._fetcher = fetcher
         self._restorer = restorer
+        self._global_tables = global_tables
         self._admin = admin
         self._membership = membership
         self._commit = commit
@@ -69,13 +72,15 @@ class WorkerTasks:
 
     async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
         group = self._topics.group(task_id)
-        tables = {name: await self._stores.open(self._tables[name], task_id.partition) for name in group.tables}
+        resident = sorted(name for name in group.tables if self._stores.resident(self._tables[name]))
+        tables = {name: await self._stores.open(self._tables[name], task_id.partition) for name in resident}
         inputs = [TopicPartition(name, task_id.partition) for name in group.topics]
         return Task(task_id, inputs, tables, state)
 
     async def activate(self, task: Task, fence: Collection[str]) -> None:
         if fence and self._conf.exactly_once:
             await self._admin.fence(fence)
+        await self._open_others(task)
         started = time.monotonic()
         restored = await self._restorer.restore(task)
         if task.tables:
@@ -87,8 +92,34 @@ class WorkerTasks:
             task.enter(TaskState.RUNNING)
             task.halted = False
         for table in task.tables.values():
-            table.table.attach(task.partition, table)
+            table.table.attach(task.partition, table, task)
+            table.table.taken_over(table)
         await self._fetcher.start(task, positions)
+
+    async def _open_others(self, task: Task) -> None:
+        """Give a task that becomes active what no standby has: tables in shared stores, and global ones."""
+        for name in sorted(self._topics.group(task.id).tables - task.tables.keys()):
+            table = self._tables[name]
+            if table.is_global:
+                task.tables[name] = self._global_tables.part(name, task.partition)
+                continue
+            opening = asyncio.ensure_future(self._stores.open(table, task.partition))
+            try:
+                task.tables[name] = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                # Somebody has to close what a thread has opened meanwhile.
+                await asyncio.wait([opening])
+                if not opening.cancelled() and opening.exception() is None:
+                    task.tables[name] = opening.result()
+                raise
+
+    async def _give_others_back(self, task: Task) -> None:
+        for name, part in [(name, part) for name, part in task.tables.items() if not part.resident]:
+            del task.tables[name]
+            if part.caught_up is None:
+                await self._in_thread(part.close)
+            else:
+                part.discard()
 
     async def extend(self, task: Task) -> None:
         """Read the topics that have come to the task's group since it was made."""
@@ -123,6 +154,7 @@ class WorkerTasks:
         for table in task.tables.values():
             table.table.detach(task.partition)
             table.discard()
+        await self._give_others_back(task)
         await self._restorer.keep_warm(task)
 
     async def stop_reading(self, task: Task) -> None:
@@ -134,6 +166,7 @@ class WorkerTasks:
         await self._restorer.release(task)
         for table in task.tables.values():
             table.table.detach(task.partition)
+        await self._give_others_back(task)
         await self._in_thread(task.close)
 
     async def commit(self, tasks: Collection[Task] | None) -> None:
@@ -144,7 +177,8 @@ class WorkerTasks:
         await self._signals.on_partitions_assigned.send(self._app, set(assigned))
 
     async def settled(self, recovered: Collection[Task]) -> None:
-        for name in {name for task in recovered for name in task.tables}:
+        names = {name for task in recovered for name in task.tables}
+        for name in sorted(name for name in names if not self._tables[name].is_global):
             for callback in self._tables[name].recover_callbacks:
                 result = callback()
                 if inspect.isawaitable(result):

@@ -14,7 +14,7 @@ from faust_core.engine.topology import Demand, TaskGroup, co_partition, table_pa
 from faust_core.errors import ConfigError, PartitionsMismatch, RebalanceError, TopicMissing
 from faust_core.protocols.transport import Admin, TopicSpec
 from faust_core.settings import Settings
-from faust_core.tables import Table
+from faust_core.tables import SetTable, Table
 
 __all__ = ["Topics"]
 
@@ -75,10 +75,11 @@ class Topics:
             TopicMissing: a topic does not exist and may not be made.
             PartitionsMismatch: topics, tables and changelogs do not fit together.
         """
-        topics = {name: sub.topic for sub in subscriptions for name in sub.topic.topics}
+        topics = {name: sub.topic for sub in subscriptions if not sub.topic.from_table for name in sub.topic.topics}
         counts = dict(await self._admin.partition_counts(topics))
         # A repartition topic has as many partitions as what it is made from, which may be one itself.
-        missing = [name for name in topics if name not in counts]
+        managers = {t.manager_topic_name: t for t in self._tables.values() if isinstance(t, SetTable)}
+        missing = [name for name in topics if name not in counts and name not in managers]
         while missing:
             specs = []
             for name in missing:
@@ -93,7 +94,12 @@ class Topics:
                 specs.append(topics[name].spec(name, count or self._conf.topic_partitions))
             await self._create(specs)
             counts.update({spec.name: spec.partitions for spec in specs})
-            missing = [name for name in topics if name not in counts]
+            missing = [name for name in topics if name not in counts and name not in managers]
+        for name in [name for name in managers if name in topics and name not in counts]:
+            changelog = await self._admin.partition_counts([managers[name].changelog_topic_name])
+            count = self._count(managers[name], next(iter(changelog.values()), None), counts)
+            await self._create([topics[name].spec(name, count)])
+            counts[name] = count
         for demand in self._demands.values():
             demand.check(counts, {})
         await self._prepare_tables(counts)
@@ -125,21 +131,20 @@ class Topics:
         existing = await self._admin.partition_counts(changelogs)
         table_counts: dict[str, int] = {}
         for name, table in self._tables.items():
-            table_counts[name] = table_partitions(
-                name,
-                table.partitions or self._demanded(name, counts),
-                existing.get(table.changelog_topic_name),
-                counts,
-                self._conf.topic_partitions,
-            )
+            table_counts[name] = self._count(table, existing.get(table.changelog_topic_name), counts)
         for demand in self._demands.values():
             demand.check(counts, table_counts)
         self._table_counts = table_counts
-        if self._tables and not counts:
+        filled = sorted(name for name, table in self._tables.items() if not table.is_global)
+        if filled and not counts:
             raise PartitionsMismatch(
-                f"tables {', '.join(sorted(self._tables))} are never filled: no agent reads a topic in this application"
+                f"tables {', '.join(filled)} are never filled: no agent reads a topic in this application"
             )
-        self.groups = co_partition(counts, table_counts)
+        for name, table in self._tables.items():
+            table.partition_count = table_counts[name]
+        # A global table with another count than any topic can be read, but not changed here.
+        written = {n: c for n, c in table_counts.items() if not self._tables[n].is_global or c in counts.values()}
+        self.groups = co_partition(counts, written)
         await self._create(
             [
                 self._tables[name].changelog_spec(count)
@@ -154,6 +159,12 @@ class Topics:
             if table in demand.tables:
                 return demand.count(counts)
         return None
+
+    def _count(self, table: Table[Any, Any], changelog: int | None, topics: dict[str, int]) -> int:
+        if table.is_global and changelog is not None and table.partitions in {None, changelog}:
+            return changelog
+        wanted = table.partitions or self._demanded(table.name, topics)
+        return table_partitions(table.name, wanted, changelog, topics, self._conf.topic_partitions)
 
     def group(self, task_id: TaskId) -> TaskGroup:
         try:

@@ -10,12 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
+from faust_core.engine.backends import Backends
 from faust_core.engine.checkpoint import Checkpointer, StuckError
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
 from faust_core.engine.fetch import Fetcher
+from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
+from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
 from faust_core.engine.schedule import Job, run_job
@@ -27,8 +30,8 @@ from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
 from faust_core.errors import FencedError, TransactionAborted, TransportError
-from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, Transport
+from faust_core.table_partition import UnwritableChange
 
 __all__ = ["Worker"]
 
@@ -55,7 +58,7 @@ class Worker:
         declarations: Declarations,
         signals: Signals,
         transport: Transport,
-        backend: StoreBackend,
+        backends: Backends,
         *,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -64,7 +67,7 @@ class Worker:
         self._declarations = declarations
         self._signals = signals
         self._transport = transport
-        self._backend = backend
+        self._backends = backends
         self._on_progress = on_progress or _log_progress
         self._main: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
@@ -93,8 +96,13 @@ class Worker:
         conf, transport = self.conf, self._transport
         self.admin = transport.admin()
         self.topics = Topics(self.admin, self._declarations, conf)
-        self.fetcher = Fetcher(transport.consumer(name="input"), max_queued=conf.stream_buffer_maxsize)
-        self.stores = Stores(self._backend, self._in_thread, cache_size=conf.table_cache_size)
+        remote = [name for name in self._declarations.tables if self._backends.remote(name)]
+        self.fetcher = Fetcher(
+            transport.consumer(name="input"),
+            max_queued=conf.stream_buffer_maxsize,
+            before_delivery=ReadAhead(self._in_thread).before_delivery if remote else None,
+        )
+        self.stores = Stores(self._backends, self._in_thread, cache_size=conf.table_cache_size)
         self._restore_consumer = transport.consumer(name="restore")
         self.restorer = Restorer(
             self._restore_consumer,
@@ -104,8 +112,15 @@ class Worker:
             on_progress=self._on_progress,
         )
         self.member = Member(
-            conf, self._identity, self.topics, self._backend, lambda: self.rebalancer.tasks, self.restorer
+            conf,
+            self._identity,
+            self.topics,
+            self._backends,
+            self._declarations.tables,
+            lambda: self.rebalancer.tasks,
+            self.restorer,
         )
+        self.global_tables = GlobalTables(self._declarations.tables, self.stores, self.restorer, self._in_thread)
         self.membership = transport.membership(conf.id, self.member.protocol)
         self.outgoing: Outgoing
         if conf.exactly_once:
@@ -121,6 +136,7 @@ class Worker:
             self.stores,
             self.fetcher,
             self.restorer,
+            self.global_tables,
             self.admin,
             membership=lambda: self.membership,
             commit=self.commit,
@@ -269,6 +285,7 @@ class Worker:
         self.spawn(self.fetcher.run(), "faust fetch")
         self.spawn(self.restorer.run(), "faust restore")
         self.spawn(self._commit_loop(), "faust commit")
+        await self.global_tables.start()
         await self._signals.on_started.send(self.app)
         if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
@@ -304,7 +321,7 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted) as exc:
+        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
@@ -322,12 +339,13 @@ class Worker:
             except Exception as exc:  # noqa: BLE001  the others must be closed all the same
                 log.warning("could not %s: %r", what, exc)
         self._executor.shutdown(wait=False)
-        self._backend.close()
+        self._backends.close()
 
     async def _close_tables(self) -> None:
         for task in list(self.rebalancer.tasks.values()):
             await self.tasks.close_task(task)
         self.rebalancer.tasks.clear()
+        await self.global_tables.aclose()
 
     async def _close_consumers(self) -> None:
         await self.fetcher.aclose()
@@ -340,7 +358,7 @@ class Worker:
         """A stream was opened while the worker runs: read its topic too."""
         if not self._opened:
             return
-        if set(subscription.topic.topics) <= self.topics.inputs:
+        if subscription.topic.from_table or set(subscription.topic.topics) <= self.topics.inputs:
             self.fetcher.add_late(subscription)
         else:
             self.spawn(self._join_again(subscription), "faust join")
@@ -380,6 +398,7 @@ class Worker:
                 time.monotonic() - self._committed_at >= conf.broker_commit_interval
                 or self.fetcher.records - records >= conf.broker_commit_every
                 or self._dirty_keys() >= conf.overlay_max_keys
+                or any(table.pressing for task in self.rebalancer.running() for table in task.tables.values())
             )
             if due:
                 records = self.fetcher.records
@@ -406,6 +425,11 @@ class Worker:
             log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
             await self._rewind(delay)
+        except UnwritableChange as exc:
+            log.error("a change cannot be written, so what follows the last commit is repeated: %s", exc)
+            # Then the event itself fails, and its agent's policy decides.
+            exc.table.be_strict()
+            await self._rewind()
         except FencedError as exc:
             await self._fenced(exc)
         else:
@@ -439,11 +463,12 @@ class Worker:
             for task in tasks:
                 task.halted = True
                 for table in task.tables.values():
-                    table.discard()
+                    table.rewind()
             for task in tasks:
                 positions = await self.tasks.positions(task)
                 if not task.closed:
                     await self.fetcher.rewind(positions)
+                    self.fetcher.start_closing(task)
             await asyncio.sleep(delay_s)
             self.streams.restart()
         for task in tasks:

@@ -8,14 +8,12 @@ stream time.  Like every table it has a changelog and is part of the checkpoint.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from faust_core.errors import DecodeError
-from faust_core.protocols.store import Store
-from faust_core.records import TopicPartition
-from faust_core.table_partition import DELETED, MISSING, TablePartition
-from faust_core.tables import Table
+from faust_core.joins.state import GroupedPartition, JoinState, StateCodec
+from faust_core.table_partition import DELETED, MISSING
 
 __all__ = ["CLOCK", "BufferPartition", "BufferTable", "Clock", "Row"]
 
@@ -53,12 +51,14 @@ _ROW = struct.Struct(">qqHBI")
 _CLOCK = struct.Struct(">qqqq")
 
 
-class BufferCodec:
+class BufferCodec(StateCodec):
     """Slots and rows in bytes.  The layout is part of what is stored: it may be added to, never changed."""
 
-    def encode_key(self, slot: Slot) -> bytes:
-        side, bucket, key = slot
-        return _KEY.pack(side, bucket) + key
+    __slots__ = ()
+
+    def encode_key(self, key: Slot) -> bytes:
+        side, bucket, inner = key
+        return _KEY.pack(side, bucket) + inner
 
     def encode_value(self, value: Sequence[Row] | Clock) -> bytes:
         if isinstance(value, Clock):
@@ -93,42 +93,28 @@ class BufferCodec:
         return rows
 
 
-class BufferTable(Table[Any, Any]):
-    """The buffer of one join; internal, so that no program changes it."""
-
-    def __init__(self, app: Any, name: str) -> None:
-        super().__init__(app, name)
-        self.codec = BufferCodec()  # type: ignore[assignment]  # the same methods, for its own keys and rows
-
-    def open_partition(self, partition: int, store: Store, cache_size: int) -> TablePartition:
-        self._opened = True
-        changelog = TopicPartition(self.changelog_topic_name, partition)
-        return BufferPartition(self, store, self.codec, changelog, cache_size)
-
-
-class BufferPartition(TablePartition):
-    """One partition of a join's buffer.
+class BufferPartition(GroupedPartition):
+    """One partition of a join's buffer; its groups are the buckets of each side.
 
     Attributes:
         memo: what the join knows of it besides; None where that must be found out from the rows, because they were
             taken back or written by others.
     """
 
-    __slots__ = ("_unstored", "memo")
+    __slots__ = ("memo",)
 
-    #: Its changes say that something was handed out.  They may be durable only when what came of that is.
-    after_outputs = True
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.memo: Any = None
-        #: the buckets that are not wholly in the store, with their keys
-        self._unstored: dict[tuple[int, int], set[bytes]] = {}
 
-    def rows(self, side: int, bucket: int, key: bytes) -> Sequence[Row]:
+    def group_of(self, key: Slot) -> tuple[int, int] | None:
+        side, bucket, _ = key
+        return None if side == CLOCK[0] else (side, bucket)
+
+    def rows_of(self, side: int, bucket: int, key: bytes) -> Sequence[Row]:
         """Return the rows of a key in a bucket; not to be changed."""
         rows: Any = self.get((side, bucket, key))
-        return () if rows is MISSING else rows  # type: ignore[no-any-return]  # what the codec made
+        return () if rows is MISSING else rows
 
     def change(self, side: int, bucket: int, key: bytes) -> list[Row]:
         """Return the rows of a key in a bucket, to be changed in place before the next await."""
@@ -137,23 +123,24 @@ class BufferPartition(TablePartition):
         if rows is MISSING or rows is DELETED:
             found = MISSING if rows is DELETED else self.settled(slot)
             # A copy: the other one is in a checkpoint, or what an aborted transaction goes back to.
-            rows = self.dirty[slot] = [] if found is MISSING or found is DELETED else list(found)
-            self._unstored.setdefault((side, bucket), set()).add(key)
-        return rows
+            rows = [] if found is MISSING or found is DELETED else list(found)
+            self.change_key(slot, rows)
+        changed: list[Row] = rows
+        return changed
 
     def delete(self, side: int, bucket: int, key: bytes) -> None:
-        self.dirty[side, bucket, key] = DELETED
-        self._unstored.setdefault((side, bucket), set()).add(key)
+        self.delete_key((side, bucket, key))
 
     def slots(self, side: int, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Yield (bucket, key) of what is in the buckets `first` to `last`, in no particular order."""
         changed: list[tuple[int, bytes]] = []
-        if last - first < len(self._unstored):
-            buckets = [(bucket, self._unstored.get((side, bucket), ())) for bucket in range(first, last + 1)]
+        groups = self.unstored_groups
+        if last - first < len(groups):
+            wanted: Iterable[tuple[int, int]] = [(side, bucket) for bucket in range(first, last + 1)]
         else:
-            buckets = [(b, keys) for (s, b), keys in self._unstored.items() if s == side and first <= b <= last]
-        for bucket, keys in buckets:
-            changed.extend((bucket, key) for key in keys)
+            wanted = [(s, bucket) for s, bucket in groups if s == side and first <= bucket <= last]
+        for group in wanted:
+            changed.extend((bucket, key) for _, bucket, key in self.unstored(group))
         known = set(changed)
         for data, _ in self.store.scan(_KEY.pack(side, first), _KEY.pack(side, last + 1)):
             _, bucket, key = self.codec.decode_key(data)
@@ -171,25 +158,17 @@ class BufferPartition(TablePartition):
 
     # -- the checkpoint's side
 
-    def settle(self) -> None:
-        super().settle()
-        self._unstored = {}
-        self._note(self.dirty)
-
-    def unstage(self) -> None:
-        super().unstage()
-        self._note(self.dirty)
-
-    def _note(self, changes: dict[Any, Any]) -> None:
-        for side, bucket, key in changes:
-            if side != CLOCK[0]:
-                self._unstored.setdefault((side, bucket), set()).add(key)
-
     def discard(self) -> None:
         super().discard()
         self.memo = None
-        self._unstored = {}
 
-    def forget_cache(self) -> None:
-        super().forget_cache()
+    def forget_cache(self, keys: Sequence[bytes] | None = None) -> None:
+        super().forget_cache(keys)
         self.memo = None
+
+
+class BufferTable(JoinState):
+    """The buffer of one join."""
+
+    partition_type = BufferPartition
+    state_codec = BufferCodec

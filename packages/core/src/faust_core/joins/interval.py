@@ -76,7 +76,7 @@ class IntervalJoin:
         size = self.window.bucket_ms
         found: list[Row] = []
         for bucket in range(first // size, last // size + 1) if last >= first else ():
-            rows = part.rows(other, bucket, key)
+            rows = part.rows_of(other, bucket, key)
             here = [row for row in rows if first <= row.timestamp_ms <= last]
             found.extend(here)
             if self.mode.keeps(other) and not all(row.matched for row in here):
@@ -124,7 +124,7 @@ class IntervalJoin:
             there = list(part.slots(side, first, bucket)) if bucket >= first else []
             if self.mode.keeps(side):
                 for at, key in there:
-                    for row in part.rows(side, at, key):
+                    for row in part.rows_of(side, at, key):
                         if not row.matched:
                             heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key))
                 self._pop(part, memo, side, edge, found)
@@ -143,7 +143,7 @@ class IntervalJoin:
         while heap and heap[0][0] < edge:
             at, offset, topic, key = heappop(heap)
             due = at + self.window.wait_ms(side)
-            rows = part.rows(side, at // self.window.bucket_ms, key)
+            rows = part.rows_of(side, at // self.window.bucket_ms, key)
             found.extend(
                 (due, side, key, row) for row in rows if row.offset == offset and row.topic == topic and not row.matched
             )
@@ -177,7 +177,7 @@ class IntervalJoin:
                 continue
             memo.keys[side].add(key)
             if self.mode.keeps(side):
-                for row in part.rows(side, at, key):
+                for row in part.rows_of(side, at, key):
                     if not row.matched and row.timestamp_ms >= edge:
                         heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key))
 
@@ -186,7 +186,7 @@ class IntervalJoin:
         for side, old_wait_ms in ((LEFT, old.left_wait_ms), (RIGHT, old.right_wait_ms)):
             kept: list[tuple[bytes, Row]] = []
             for bucket, key in list(part.slots(side, 0, (1 << 63) - 1)):
-                rows = part.rows(side, bucket, key)
+                rows = part.rows_of(side, bucket, key)
                 kept.extend((key, row) for row in rows if row.timestamp_ms + old_wait_ms >= old.stream_time_ms)
                 part.delete(side, bucket, key)
             wait_ms = self.window.wait_ms(side)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from threading import Lock
+from typing import Any
 
 from faust_core.errors import StoreClosed, StoreLocked
 from faust_core.protocols.store import Change, StoreContext
 
 __all__ = ["MemoryBackend", "MemoryStore", "create"]
+
+#: Keys that may have come or gone before the order is made anew.
+MIN_UNORDERED = 1_000
 
 
 def create(url: str, context: StoreContext, /) -> MemoryBackend:  # noqa: ARG001 -- the signature of every factory
@@ -28,7 +33,7 @@ class MemoryBackend:
         self._lock = Lock()
         self._open: dict[tuple[str, int], MemoryStore] = {}
 
-    def open(self, table: str, partition: int, /) -> MemoryStore:
+    def open(self, table: str, partition: int, options: Mapping[str, Any] | None = None, /) -> MemoryStore:  # noqa: ARG002  it has none
         with self._lock:
             if (table, partition) in self._open:
                 raise StoreLocked(f"the memory store of {table}/{partition} is open already: close it first")
@@ -65,7 +70,11 @@ class MemoryStore:
         self._backend = backend
         self._data: dict[bytes, bytes] | None = {}
         self._offset: int | None = None
-        self._ordered: list[bytes] | None = None  # all keys in order, until one is added or deleted
+        #: all keys in order, perhaps with some that are gone; None until it is asked for
+        self._ordered: list[bytes] | None = None
+        #: those that have come since, in order
+        self._fresh: list[bytes] = []
+        self._gone = 0
         self._scans: weakref.WeakSet[Iterator[tuple[bytes, bytes]]] = weakref.WeakSet()
 
     @property
@@ -94,18 +103,22 @@ class MemoryStore:
         if self._scans:
             data = self._data = data.copy()
             self._scans.clear()
-        size = len(data)
+        if self._ordered is not None:
+            self._fresh += [key for key in latest if key not in data]
+            self._fresh.sort()
         deleted = [key for key, value in latest.items() if value is None] if None in latest.values() else ()
         data.update(latest)  # type: ignore[arg-type]  # a None stays for the moment of the next two lines only
         for key in deleted:
             del data[key]
-        if deleted or len(data) != size:
-            self._ordered = None
+        self._gone += len(deleted)
         self._offset = changelog_offset
+
+    def metrics(self) -> Mapping[str, float]:
+        return {"keys": len(self._opened())}
 
     def close(self) -> None:
         self._data = None
-        self._ordered = None
+        self._ordered, self._fresh = None, []
         if self._backend is not None:
             self._backend.forget(self)
 
@@ -115,18 +128,29 @@ class MemoryStore:
         return self._data
 
     def _keys(self, data: dict[bytes, bytes], start: bytes, end: bytes | None) -> Sequence[bytes]:
+        """Return the keys of a range in order; keys that are gone may be among them, and one that is back twice.
+
+        The order is kept beside what has changed since, and made anew when that is much: a range costs what is in it.
+        """
         if self._ordered is None:
-            if start or end is not None:  # sorting what is asked for costs less than sorting all
-                return sorted(key for key in data if start <= key and (end is None or key < end))
             self._ordered = sorted(data)
-        ordered = self._ordered
-        if not start and end is None:
-            return ordered
-        return ordered[bisect_left(ordered, start) : len(ordered) if end is None else bisect_left(ordered, end)]
+            self._gone = 0
+        elif len(self._fresh) + self._gone > MIN_UNORDERED + len(self._ordered) // 16:
+            # Two runs in order, which sort() merges.
+            self._ordered = sorted({key: None for key in chain(self._ordered, self._fresh) if key in data})
+            self._fresh, self._gone = [], 0
+        found = [
+            keys[bisect_left(keys, start) : len(keys) if end is None else bisect_left(keys, end)]
+            for keys in (self._ordered, self._fresh)
+        ]
+        return sorted(chain(*found)) if found[1] else found[0]
 
     def _rows(self, data: dict[bytes, bytes], keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        last = None
         for key in keys:
             if self._data is None:
                 break
-            yield key, data[key]
+            if key != last and key in data:
+                yield key, data[key]
+            last = key
         self._opened()

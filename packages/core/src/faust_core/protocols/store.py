@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Change", "Store", "StoreBackend", "StoreContext", "StoreFactory"]
+__all__ = ["Change", "MeasuredStore", "RemoteBackend", "Store", "StoreBackend", "StoreContext", "StoreFactory"]
 
 #: A key and its new value; None deletes the key.
 Change = tuple[bytes, bytes | None]
@@ -67,6 +67,19 @@ class Store(Protocol):
         ...
 
 
+class MeasuredStore(Store, Protocol):
+    """A store that can say something of itself."""
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return numbers that cost little to get, by names that end in their unit: `bytes`, `keys_estimated`.
+
+        Raises:
+            StoreClosed: after `close()`.
+            StoreError: it cannot be reached.
+        """
+        ...
+
+
 class StoreBackend(Protocol):
     """Opens the stores of one application.  Any thread may call it."""
 
@@ -80,10 +93,14 @@ class StoreBackend(Protocol):
         """Whether every worker reaches the same stores, so that there is nothing to keep warm on a standby."""
         ...
 
-    def open(self, table: str, partition: int, /) -> Store:
+    def open(self, table: str, partition: int, options: Mapping[str, Any] | None = None, /) -> Store:
         """Open, or create, the store of one partition of a table.
 
+        Args:
+            options: of this table alone; given only where the application says some.
+
         Raises:
+            ConfigError: an option is unknown or has a wrong value.
             StoreLocked: another process, or a store object that is not closed, has it.
             StoreCorrupt: it cannot be read; `destroy` it and open again.
             StoreError: the place cannot be used (permissions, disk full, no connection); names the place.
@@ -108,6 +125,15 @@ class StoreBackend(Protocol):
 
     def close(self) -> None:
         """Release connections, and close every store that is still open.  Idempotent."""
+        ...
+
+
+class RemoteBackend(StoreBackend, Protocol):
+    """A backend whose stores are a round trip away: reading many keys at once costs hardly more than one."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether the engine should read the keys of a batch of records before they are processed."""
         ...
 
 

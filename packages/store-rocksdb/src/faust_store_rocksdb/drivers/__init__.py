@@ -48,6 +48,10 @@ class Database(Protocol):
 
     def scan(self, start: bytes, end: bytes, /) -> Cursor: ...
 
+    def number(self, name: str, /) -> int | None:
+        """Return a property of RocksDB that is a number, by its name there; None where it is not known."""
+        ...
+
     def close(self) -> None:
         """Write to files what is in memory only, where the binding can, and unlock the directory."""
         ...
@@ -62,8 +66,15 @@ class Driver(Protocol):
     @property
     def version(self) -> str: ...
 
-    def open(self, path: Path, /, *, read_only: bool = False) -> Database:
-        """Open or create a database; the directory above it must exist.  Reading only needs no lock."""
+    @property
+    def options(self) -> RocksOptions: ...
+
+    def open(self, path: Path, options: RocksOptions | None = None, /, *, read_only: bool = False) -> Database:
+        """Open or create a database; the directory above it must exist.  Reading only needs no lock.
+
+        Args:
+            options: instead of the driver's own.
+        """
         ...
 
 

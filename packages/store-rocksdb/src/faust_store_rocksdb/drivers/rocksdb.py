@@ -38,15 +38,16 @@ class RocksdbDriver:
 
     def __init__(self, options: RocksOptions) -> None:
         self.version = _version()
-        self._options = options
+        self.options = options
         self._cache = rocksdb.LRUCache(options.block_cache_size)
 
-    def open(self, path: Path, /, *, read_only: bool = False) -> RocksdbDatabase:
+    def open(self, path: Path, own: RocksOptions | None = None, /, *, read_only: bool = False) -> RocksdbDatabase:
         with _errors(path):
-            return RocksdbDatabase(rocksdb.DB(str(path), self._make_options(), read_only=read_only), path)
+            return RocksdbDatabase(
+                rocksdb.DB(str(path), self._make_options(own or self.options), read_only=read_only), path
+            )
 
-    def _make_options(self) -> Any:
-        wanted = self._options
+    def _make_options(self, wanted: RocksOptions) -> Any:
         bits = wanted.bloom_filter_bits
         return rocksdb.Options(
             create_if_missing=True,
@@ -96,6 +97,11 @@ class RocksdbDatabase:
             rows = self._database.iteritems(verify_checksums=True)
             rows.seek(start)
         return RocksdbCursor(rows, end, self._path)
+
+    def number(self, name: str, /) -> int | None:
+        with _errors(self._path):
+            value: bytes | None = self._database.get_property(name.encode())
+        return None if value is None else int(value)
 
     def close(self) -> None:
         self._database = None  # this binding closes with the last reference

@@ -40,19 +40,18 @@ class RocksdictDriver:
 
     def __init__(self, options: RocksOptions) -> None:
         self.version = version("rocksdict")
-        self._options = options
+        self.options = options
         self._cache = rocksdict.Cache(options.block_cache_size)
         self._buffers = rocksdict.WriteBufferManager(options.total_write_buffer_size, False)
 
-    def open(self, path: Path, /, *, read_only: bool = False) -> RocksdictDatabase:
-        options = self._make_options()
+    def open(self, path: Path, own: RocksOptions | None = None, /, *, read_only: bool = False) -> RocksdictDatabase:
+        options = self._make_options(own or self.options)
         access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
         with _errors(path):
             database = rocksdict.Rdict(str(path), options, column_families={"default": options}, access_type=access)
         return RocksdictDatabase(database, path)
 
-    def _make_options(self) -> rocksdict.Options:
-        wanted = self._options
+    def _make_options(self, wanted: RocksOptions) -> rocksdict.Options:
         blocks = rocksdict.BlockBasedOptions()
         blocks.set_block_cache(self._cache)
         blocks.set_format_version(FORMAT_VERSION)
@@ -109,6 +108,10 @@ class RocksdictDatabase:
             rows = self._database.iter(bounds)
             rows.seek(start)
         return RocksdictCursor(rows, (bounds, end), self._path)
+
+    def number(self, name: str, /) -> int | None:
+        with _errors(self._path):
+            return self._database.property_int_value(name)
 
     def close(self) -> None:
         with _errors(self._path):
