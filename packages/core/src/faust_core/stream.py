@@ -57,6 +57,18 @@ class StreamRuntime(Protocol):
         """Return a source of what comes of two streams."""
         ...
 
+    def keep(self, state: Table[Any, Any], /) -> None:
+        """Restore a table that a join keeps for itself, like those of the application.
+
+        Raises:
+            ConfigError: it is kept already, or the worker has started.
+        """
+        ...
+
+    def forward(self, topic: Topic[Any, Any], owner: str, /) -> None:
+        """Read `topic`, and send the records `(topic, key, value, partition)` that each of its items hands out."""
+        ...
+
     def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str], /) -> None:
         """Demand that the topics of these sides, and these tables, are partitioned alike; checked before any is read.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from faust_core.claims import Claim
@@ -16,7 +17,7 @@ from faust_core.registry import codec as find_codec
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
-    from faust_core.stream import Stream
+    from faust_core.stream import Stream, StreamRuntime
 
 __all__ = ["HeadersArg", "SentRecord", "Topic", "TopicOptions"]
 
@@ -115,9 +116,13 @@ class Topic(Generic[K, V]):
     Attributes:
         from_table: its records are a table's closed windows: there is nothing to read from the broker.
         processors: what each value goes through before a stream's own.
+        sized_like: of its names, those that have as many partitions as a table.
+        single_actor: it is read by one agent, with concurrency=1.
     """
 
     from_table = False
+    single_actor = False
+    sized_like: Mapping[str, Any] = MappingProxyType({})
     processors: tuple[Callable[[Any], Any], ...] = ()
 
     def __init__(
@@ -176,6 +181,9 @@ class Topic(Generic[K, V]):
         if len(self.topics) > 1:
             raise ValueError(f"this topic stands for several: {', '.join(self.topics)}")
         return self.topics[0]
+
+    def on_open(self, runtime: StreamRuntime) -> None:
+        """A worker is about to read it: say what that takes besides."""
 
     # -- codecs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,10 +16,35 @@ from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream
 from faust_core.topics import Topic
 
-__all__ = ["Pump"]
+__all__ = ["Mover", "Pump"]
 
 
-class Pump:
+class Mover(ABC):
+    """Sends what a stream hands out, until cancelled."""
+
+    def __init__(self, name: str, on_error: Callable[[Claim, Exception, str], Awaitable[None]]) -> None:
+        self.name = name
+        self._on_error = on_error
+
+    @abstractmethod
+    async def move(self) -> None:
+        """Iterate over the stream; an item is done when the next one is asked for."""
+
+    async def run(self) -> None:
+        """Run until cancelled; an item that fails is dealt with by the owner's error policy."""
+        while True:
+            current_claim.set(None)
+            try:
+                await self.move()
+            except Exception as exc:
+                claim = current_claim.get()
+                if claim is None or claim.index >= claim.stop:
+                    raise
+                await self._on_error(claim, exc, self.name)
+                claim.source.release(claim)
+
+
+class Pump(Mover):
     """Sends each value of `parent` to `topic`.
 
     An item is done when its copy is queued: the checkpoint flushes it before the item's offset is committed.
@@ -33,28 +59,14 @@ class Pump:
         producer: Producer,
         on_error: Callable[[Claim, Exception, str], Awaitable[None]],
     ) -> None:
+        super().__init__(f"{parent.owner} → {topic}", on_error)
         self._parent = parent
         self._key = key
         self._topic = topic
         self._producer = producer
-        self._on_error = on_error
-        self.name = f"{parent.owner} → {topic}"
         self._encode_other_key, _ = encoder_of(find_codec("json"))
 
-    async def run(self) -> None:
-        """Pump until cancelled; an item that fails is dealt with by the owner's error policy."""
-        while True:
-            current_claim.set(None)
-            try:
-                await self._pump()
-            except Exception as exc:
-                claim = current_claim.get()
-                if claim is None or claim.index >= claim.stop:
-                    raise
-                await self._on_error(claim, exc, self.name)
-                claim.source.release(claim)
-
-    async def _pump(self) -> None:
+    async def move(self) -> None:
         as_it_is = not self._parent.processors
         name = self._topic.get_topic_name()
         encode = self._topic.encode_value

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from faust_core._context import Run, current_run
@@ -16,9 +16,10 @@ from faust_core.claims import Claim
 from faust_core.engine.actors import ActorRunner, Policy
 from faust_core.engine.dead_letters import DeadLetters, UndecodableRecord
 from faust_core.engine.fetch import Fetcher
+from faust_core.engine.forward import Forwarder
 from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.joining import JoinSource
-from faust_core.engine.repartition import Pump
+from faust_core.engine.repartition import Mover, Pump
 from faust_core.engine.rpc import reply_value
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
@@ -27,7 +28,8 @@ from faust_core.errors import ConfigError, KeyDecodeError, ValueDecodeError
 from faust_core.joins import TwoStreams
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
-from faust_core.stream import Stream
+from faust_core.stream import FromSource, Stream
+from faust_core.tables import Table
 from faust_core.topics import Topic
 
 __all__ = ["Streams"]
@@ -66,10 +68,12 @@ class Streams:
         self._spawn = spawn
         self._on_idle = on_idle
         self._on_new_topic = on_new_topic
-        self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
+        self._actors: dict[ActorRunner | Mover, asyncio.Task[None]] = {}
         self._pumps: dict[str, Subscription] = {}
         #: by name, with the attempt that opened them
         self._joins: dict[str, tuple[JoinSource, Run | None]] = {}
+        #: names of the tables that joins of tables keep
+        self._kept: set[str] = set()
         #: the streams that actors and jobs opened besides their own, and in which attempt
         self._opened: dict[object, list[tuple[Subscription, Run | None]]] = {}
 
@@ -148,7 +152,7 @@ class Streams:
     def _claims_of(self, actor: asyncio.Task[Any] | None) -> list[Claim]:
         return [c for subscription in self._fetcher.subscriptions() for c in subscription.claims() if c.actor is actor]
 
-    def _start_actor(self, runner: ActorRunner | Pump) -> None:
+    def _start_actor(self, runner: ActorRunner | Mover) -> None:
         self._actors[runner] = self._spawn(runner.run(), f"faust {runner.name}")
 
     def _waits(self, task: asyncio.Task[None]) -> bool:
@@ -212,12 +216,7 @@ class Streams:
             return known
         subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
         self._topics.repartitioned(name, parent.topic.topics)
-        policy = self._policy(self._conf.on_error)
-
-        async def on_error(claim: Claim, error: Exception, who: str) -> None:
-            await policy.settle([claim], error, who)
-
-        self._start_actor(Pump(parent, key, topic, self._producer, on_error))
+        self._start_actor(Pump(parent, key, topic, self._producer, self._pump_error()))
         self._on_new_topic(subscription)
         return subscription
 
@@ -250,10 +249,36 @@ class Streams:
             self.together(two.name, [stream.topic.topics for stream in two.sides], [two.buffer.name])
         return source
 
+    def keep(self, state: Table[Any, Any]) -> None:
+        if state.name in self._kept:
+            raise ConfigError(
+                f"join {state.name!r} is read twice: each change is handed out once. Declare another one with name=, "
+                "or send what it yields to a topic that both read"
+            )
+        self._kept.add(state.name)
+        self._topics.add_buffer(state)
+
+    def forward(self, topic: Topic[Any, Any], owner: str) -> None:
+        subscription = self._new_subscription(topic, owner, actors=1)
+        stream: Stream[Any] = Stream(
+            FromSource(topic, subscription), lambda: self, owner=owner, processors=topic.processors
+        )
+        self._start_actor(Forwarder(stream, self._producer, self._pump_error()))
+        self._on_new_topic(subscription)
+
+    def _pump_error(self) -> Callable[[Claim, Exception, str], Awaitable[None]]:
+        policy = self._policy(self._conf.on_error)
+
+        async def on_error(claim: Claim, error: Exception, who: str) -> None:
+            await policy.settle([claim], error, who)
+
+        return on_error
+
     def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str]) -> None:
         self._topics.together(who, sides, tables)
 
     def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+        topic.on_open(self)
         subscription = self._make_subscription(topic, owner, actors=actors)
         self._fetcher.subscribe(subscription)
         return subscription

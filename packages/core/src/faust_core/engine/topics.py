@@ -15,6 +15,7 @@ from faust_core.errors import ConfigError, PartitionsMismatch, RebalanceError, T
 from faust_core.protocols.transport import Admin, TopicSpec
 from faust_core.settings import Settings
 from faust_core.tables import SetTable, Table
+from faust_core.topics import Topic
 
 __all__ = ["Topics"]
 
@@ -76,6 +77,8 @@ class Topics:
             PartitionsMismatch: topics, tables and changelogs do not fit together.
         """
         topics = {name: sub.topic for sub in subscriptions if not sub.topic.from_table for name in sub.topic.topics}
+        # What is made from tables has as many partitions as they: it is created when those are known.
+        sized_like = {name: topics.pop(name) for name in list(topics) if name in topics[name].sized_like}
         counts = dict(await self._admin.partition_counts(topics))
         # A repartition topic has as many partitions as what it is made from, which may be one itself.
         managers = {t.manager_topic_name: t for t in self._tables.values() if isinstance(t, SetTable)}
@@ -102,8 +105,8 @@ class Topics:
             counts[name] = count
         for demand in self._demands.values():
             demand.check(counts, {})
-        await self._prepare_tables(counts)
-        self.inputs = set(topics)
+        await self._prepare_tables(counts, sized_like)
+        self.inputs = topics.keys() | sized_like.keys()
         self._counts = counts
         self._prepared = True
 
@@ -126,12 +129,12 @@ class Topics:
         async with asyncio.timeout(self._conf.broker_start_timeout):
             await self._admin.create_topics(specs)
 
-    async def _prepare_tables(self, counts: dict[str, int]) -> None:
+    async def _prepare_tables(self, counts: dict[str, int], sized_like: Mapping[str, Topic[Any, Any]]) -> None:
         changelogs = {table.changelog_topic_name: table for table in self._tables.values()}
         existing = await self._admin.partition_counts(changelogs)
         table_counts: dict[str, int] = {}
         for name, table in self._tables.items():
-            table_counts[name] = self._count(table, existing.get(table.changelog_topic_name), counts)
+            table_counts[name] = self._count(table, existing.get(table.changelog_topic_name), counts, table_counts)
         for demand in self._demands.values():
             demand.check(counts, table_counts)
         self._table_counts = table_counts
@@ -142,6 +145,7 @@ class Topics:
             )
         for name, table in self._tables.items():
             table.partition_count = table_counts[name]
+        await self._prepare_sized(sized_like, counts, table_counts)
         # A global table with another count than any topic can be read, but not changed here.
         written = {n: c for n, c in table_counts.items() if not self._tables[n].is_global or c in counts.values()}
         self.groups = co_partition(counts, written)
@@ -153,17 +157,45 @@ class Topics:
             ]
         )
 
-    def _demanded(self, table: str, counts: Mapping[str, int]) -> int | None:
+    async def _prepare_sized(
+        self, sized_like: Mapping[str, Topic[Any, Any]], counts: dict[str, int], table_counts: Mapping[str, int]
+    ) -> None:
+        """Make what joins of tables read besides changelogs."""
+        existing = await self._admin.partition_counts(sized_like)
+        missing = []
+        for name, topic in sized_like.items():
+            table = topic.sized_like[name]
+            if table.name not in table_counts:
+                raise ConfigError(f"{topic}: table {table.name!r} is not declared in this application")
+            count = counts[name] = table_counts[table.name]
+            if name not in existing and name != table.changelog_topic_name:
+                missing.append(topic.spec(name, count))
+            elif existing.get(name, count) != count:
+                raise PartitionsMismatch(
+                    f"{topic}: topic {name} has {existing[name]} partitions, and table {table.name!r} has {count}: "
+                    "delete the topic while no worker runs (faust reset does), so that it is made anew"
+                )
+        await self._create(missing)
+
+    def _demanded(
+        self, table: str, counts: Mapping[str, int], table_counts: Mapping[str, int] | None = None
+    ) -> int | None:
         """Return the count that a join wants a table to have, where the application says none."""
         for demand in self._demands.values():
             if table in demand.tables:
-                return demand.count(counts)
+                return demand.count(counts, table_counts or {})
         return None
 
-    def _count(self, table: Table[Any, Any], changelog: int | None, topics: dict[str, int]) -> int:
+    def _count(
+        self,
+        table: Table[Any, Any],
+        changelog: int | None,
+        topics: dict[str, int],
+        tables: Mapping[str, int] | None = None,
+    ) -> int:
         if table.is_global and changelog is not None and table.partitions in {None, changelog}:
             return changelog
-        wanted = table.partitions or self._demanded(table.name, topics)
+        wanted = table.partitions or self._demanded(table.name, topics, tables)
         return table_partitions(table.name, wanted, changelog, topics, self._conf.topic_partitions)
 
     def group(self, task_id: TaskId) -> TaskGroup:

@@ -48,8 +48,11 @@ class Demand:
             return []
         return [name for side in self.sides if topic not in side for name in side]
 
-    def count(self, topics: Mapping[str, int]) -> int | None:
-        return next((topics[name] for side in self.sides for name in side if name in topics), None)
+    def count(self, topics: Mapping[str, int], tables: Mapping[str, int]) -> int | None:
+        """Return the count that is wanted, as far as anything is known."""
+        counts = [topics[name] for side in self.sides for name in side if name in topics]
+        counts += [tables[name] for name in self.tables if name in tables]
+        return counts[0] if counts else None
 
     def check(self, topics: Mapping[str, int], tables: Mapping[str, int]) -> None:
         """Raises:
@@ -59,6 +62,12 @@ class Demand:
         found += [(f"table {name}", tables[name]) for name in self.tables if name in tables]
         if len({count for _, count in found}) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in found)
+            if not self.sides:
+                raise PartitionsMismatch(
+                    f"{self.who}: what is joined must have the same number of partitions, so that equal keys are on "
+                    f"one worker ({counts}): declare the tables with equal partitions=, and fill them from topics "
+                    "with as many (group_by sends a stream through one)"
+                )
             raise PartitionsMismatch(
                 f"{self.who}: what is joined must have the same number of partitions, so that equal keys are on one "
                 f"worker ({counts}): send one side through a topic with as many as the other, "
