@@ -120,6 +120,12 @@ async def lab() -> AsyncIterator[Lab]:
     await lab.aclose()
 
 
+@pytest.fixture
+def new_lab() -> type[Lab]:
+    """For tests that need one per example, in an event loop of their own."""
+    return Lab
+
+
 @pytest.fixture(name="eventually")
 def _eventually() -> Iterator[Callable[..., Any]]:
     return eventually

@@ -31,7 +31,7 @@ class Topics:
         self._tables = declarations.tables
         self._conf = conf
         self._repartitioned: dict[str, Sequence[str]] = {}
-        self._demands: dict[str, Demand] = {}
+        self._demands: dict[tuple[str, ...], Demand] = {}
         self._prepared = False
         self._counts: dict[str, int] = {}
         self._table_counts: dict[str, int] = {}
@@ -65,9 +65,9 @@ class Topics:
         Raises:
             PartitionsMismatch: they are not, and it is known already.
         """
-        self._demands[who] = Demand(who, sides, tables)
+        demand = self._demands[who, *tables] = Demand(who, sides, tables)
         if self._prepared:
-            self._demands[who].check(self._counts, self._table_counts)
+            demand.check(self._counts, self._table_counts)
 
     async def prepare(self, subscriptions: Iterable[AnySubscription]) -> None:
         """Make what is missing, and find the groups of topics and tables.

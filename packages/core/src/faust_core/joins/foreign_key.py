@@ -71,8 +71,7 @@ class ForeignKeyJoin(TableChanges[K, V]):
             return SKIP
         if claim.tp.topic == self._answers:
             answer = Answer.decode(data, claim)
-            _, before = self._pairs.known(claim, key)
-            if before.foreign != answer.foreign:
+            if self._pairs.part(claim).known(key).foreign != answer.foreign:
                 return SKIP  # to an earlier wish
             right = MISSING if answer.value is None else self._right.codec.decode_value(answer.value)
             return self._settle(claim, key, answer.foreign, right)
@@ -82,12 +81,13 @@ class ForeignKeyJoin(TableChanges[K, V]):
         """A row of the left table has changed: ask for the key that it names now, no more for the former one."""
         left = self.tables[0]
         foreign = None if data is None else self._foreign(left.codec.decode_value(data))
-        part, before = self._pairs.known(claim, key)
+        part = self._pairs.part(claim)
+        before = part.known(key)
         if before.foreign is not None and before.foreign != foreign:
             await self._send(claim, before.foreign, Ask(False, claim.tp.partition, key))
         if foreign is not None:
             await self._send(claim, foreign, Ask(True, claim.tp.partition, key))
-            self._pairs.remember(claim, part, key, Result(before.digest, foreign))
+            part.expect(claim, key, Result(before.digest, foreign))
             return SKIP
         return self._settle(claim, key, None, MISSING)
 

@@ -6,10 +6,13 @@ import hashlib
 import struct
 from typing import Any, NamedTuple
 
+from faust_core.claims import Claim
 from faust_core.errors import DecodeError
 from faust_core.joins.state import JoinState, StateCodec, StatePartition
+from faust_core.records import TopicPartition
+from faust_core.table_partition import DELETED
 
-__all__ = ["NOTHING", "Result", "ResultTable", "digest"]
+__all__ = ["NOTHING", "Result", "ResultPartition", "ResultTable", "digest"]
 
 
 class Result(NamedTuple):
@@ -56,10 +59,52 @@ class ResultCodec(StateCodec):
         return Result(data[_FLAGS.size : at], data[at:] if has_foreign else None)
 
 
+class ResultPartition(StatePartition):
+    """One partition of a join's results.
+
+    A result counts from when its item is done: where the body raises and the item is tried again, perhaps by another
+    worker, the result is new once more.
+    """
+
+    __slots__ = ("_pending",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: of each input partition the item that was handed out last
+        self._pending: dict[TopicPartition, tuple[Claim, int, bytes, Result]] = {}
+
+    def known(self, key: bytes) -> Result:
+        """Return what was handed out for a key and is done with."""
+        self._fold()
+        found = self.get(key)
+        return found if isinstance(found, Result) else NOTHING
+
+    def expect(self, claim: Claim, key: bytes, result: Result) -> None:
+        """Note what is known once the item in hand is done."""
+        self._pending[claim.tp] = (claim, claim.index, key, result)
+
+    def _fold(self) -> None:
+        for tp, (claim, index, key, result) in list(self._pending.items()):
+            if claim.index > index:
+                del self._pending[tp]
+                self.dirty[key] = DELETED if result == NOTHING else result
+
+    # -- the checkpoint's side
+
+    @property
+    def changed(self) -> bool:
+        self._fold()
+        return super().changed
+
+    def discard(self) -> None:
+        super().discard()
+        self._pending = {}
+
+
 class ResultTable(JoinState):
     """The results of one join."""
 
-    partition_type = StatePartition
+    partition_type = ResultPartition
     state_codec = ResultCodec
 
 
@@ -70,7 +115,3 @@ def digest(left: bytes | None, right: bytes | None) -> bytes:
         found.update(b"\x00" if value is None else b"\x01%d:" % len(value))
         found.update(value or b"")
     return found.digest()
-
-
-def encoded(table: Any, value: Any) -> bytes | None:
-    return None if value is None else table.codec.encode_value(value)

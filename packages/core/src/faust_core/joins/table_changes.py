@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.errors import ConfigError
-from faust_core.joins.results import NOTHING, Result, ResultTable, digest
+from faust_core.joins.results import Result, ResultPartition, ResultTable, digest
 from faust_core.joins.sides import Values
-from faust_core.joins.state import StatePartition
 from faust_core.joins.window import LEFT, RIGHT, Mode
 from faust_core.stream import SKIP, Stream
-from faust_core.table_partition import DELETED, MISSING, TablePartition
+from faust_core.table_partition import MISSING, TablePartition
 from faust_core.tables import GlobalTable, SetTable, Table
 from faust_core.topics import Topic
 
@@ -131,25 +130,12 @@ class Pairs:
         self._results = results
         self._mode = mode
         self._joiner = joiner or Values
-        #: of each input partition the item in hand, and what was known before it; it may be handed out again
-        self._before: dict[Any, tuple[int, int, bytes, Result]] = {}
 
-    def known(self, claim: Claim, key: bytes) -> tuple[StatePartition, Result]:
-        """Return what was known of a key before the item in hand, however often that is tried."""
+    def part(self, claim: Claim) -> ResultPartition:
+        """Return what the task in hand has handed out."""
         part = opened(claim, self._results)
-        assert isinstance(part, StatePartition)
-        at = (claim.offset, part.version, key)
-        last = self._before.get(claim.tp)
-        if last is not None and last[:3] == at:
-            return part, last[3]
-        found = part.get(key)
-        result = NOTHING if found is MISSING else found
-        self._before[claim.tp] = (*at, result)
-        return part, result
-
-    def remember(self, claim: Claim, part: StatePartition, key: bytes, result: Result) -> None:
-        claim.wrote = claim.index
-        part.dirty[key] = DELETED if result == NOTHING else result
+        assert isinstance(part, ResultPartition)
+        return part
 
     def settle(
         self,
@@ -166,7 +152,8 @@ class Pairs:
             values: `MISSING` for what a table does not have.
             foreign: to be remembered, too.
         """
-        part, before = self.known(claim, key_bytes)
+        part = self.part(claim)
+        before = part.known(key_bytes)
         there = [value is not MISSING for value in values]
         # What is missing is made up for where the side that *is* there may be alone.
         exists = all(there) or (there[LEFT] and self._mode.keeps(LEFT)) or (there[RIGHT] and self._mode.keeps(RIGHT))
@@ -176,11 +163,10 @@ class Pairs:
                 *(table.codec.encode_value(v) if v is not MISSING else None for table, v in zip(tables, values))  # noqa: B905
             )
         result = Result(now, foreign)
-        if result != part.get(key_bytes):
-            self.remember(claim, part, key_bytes, result)
+        if result != before:
+            part.expect(claim, key_bytes, result)
         if now == before.digest:
             return SKIP
-        # After the change: where `joiner` raises and the record is tried again, `known` still says what was before.
         if exists:
             pair = self._joiner(*(None if value is MISSING else value for value in values))
             if inspect.isawaitable(pair):
