@@ -318,7 +318,7 @@ def test_changes_come_to_a_recomputation_whatever_happens_between(new_lab, event
     [
         (lambda app, a: a.join(a), "both are the same table"),
         (lambda app, a: a.join("rights"), "'rights' is no table"),
-        (lambda app, a: a.join(app.topic("t").stream()), "stream.join(table)"),
+        (lambda app, a: a.join(app.topic("t").stream()), r"stream\.join\(table\)"),
         (lambda app, a: a.join(app.GlobalTable("g", key_type=str)), "'g' is a global table"),
         (lambda app, a: a.join(app.SetTable("s", key_type=str)), "table of sets"),
         (lambda app, a: a.join(app.Table("w").tumbling(10).table), "'w' has windows"),
