@@ -299,6 +299,11 @@ class Stream(Generic[T]):
         """
         if max_ < 1:
             raise ConfigError(f"take({max_}): a batch has at least one value")
+        if not getattr(self._origin, "takes", True):
+            raise ConfigError(
+                f"{self._owner}: take() cannot collect what comes of two streams, as each record is committed with "
+                "what it brought about: send it to a topic first, and take from that"
+            )
         patience = within.total_seconds() if isinstance(within, dt.timedelta) else float(within)
         source = await self.open()
         source.leave_all()

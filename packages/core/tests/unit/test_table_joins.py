@@ -274,8 +274,7 @@ def test_changes_come_to_a_recomputation_whatever_happens_between(new_lab, event
                 f"w{number}",
                 counts=(1, 2 if foreign else 1),
                 processing_guarantee=guarantee,
-                broker_session_timeout=0.5,
-                broker_heartbeat_interval=0.05,
+                consumer_group_instance_id="one",
             )
 
         lefts, rights = {}, {}

@@ -146,11 +146,7 @@ class JoinSource:
     # -- ClaimSource
 
     async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
-        if deadline_s is not None or (previous is not None and previous.held):
-            raise ConfigError(
-                f"{self.two.name}: take() cannot collect what comes of two streams, as each record is committed with "
-                "what it brought about: send it through a topic first, stream.through(topic).take(…)"
-            )
+        assert deadline_s is None, "`take` is refused"
         actor = asyncio.current_task()
         loop = asyncio.get_running_loop()
         if previous is not None:

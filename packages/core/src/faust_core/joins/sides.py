@@ -32,6 +32,9 @@ class Values(NamedTuple, Generic[L, R]):
 class TwoStreams:
     """The origin of a stream that is made of two: joined within an interval, or one beside the other."""
 
+    #: `take` would make a list of several records of two topics
+    takes = False
+
     def __init__(
         self,
         name: str,
