@@ -102,6 +102,18 @@ def _sold(output: str) -> bool:
     )
 
 
+def _joined(output: str) -> bool:
+    return all(
+        re.search(pattern, output, re.MULTILINE)
+        for pattern in (
+            r"^order order-\d+ is paid: 10\.00$",
+            r"^order order-\d+ is not paid$",
+            r"^Customer-\d has ordered$",
+            r"^deliver order-\d+ to (Paris|Rome)$",
+        )
+    )
+
+
 EXAMPLES = (
     Example("hello", _greeted, topics=("hello-topic",)),
     Example("orders", _orders_counted, topics=("orders", "orders.process-orders-Order.account_id-repartition")),
@@ -109,6 +121,16 @@ EXAMPLES = (
     Example("final_counts", _final, topics=("page-views",)),
     Example("wordcount", _words_counted, topics=("wordcount-lines", "wordcount-words")),
     Example("shop", _sold, topics=("sales", "rates", "bought-setmanager")),
+    Example(
+        "joins",
+        _joined,
+        topics=(
+            "joins-orders",
+            "joins-payments",
+            "joins-customers",
+            "joins.greet-joins-orders-Order.customer-repartition",
+        ),
+    ),
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
     Example(

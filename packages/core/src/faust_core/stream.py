@@ -10,15 +10,16 @@ import datetime as dt
 import inspect
 import operator
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from faust_core._context import current_claim
 from faust_core.claims import Claim, ClaimSource
 from faust_core.errors import ConfigError, DecodeError
 from faust_core.events import Event, current_event
+from faust_core.stream_joins import JoinableStream
 
 if TYPE_CHECKING:
-    from faust_core.joins import CombinedStream, TwoStreams, Values
+    from faust_core.joins import TwoStreams
     from faust_core.tables import Table
     from faust_core.topics import Topic
 
@@ -78,18 +79,6 @@ class StreamRuntime(Protocol):
         ...
 
 
-class JoinOptions(TypedDict, total=False):
-    """What a join takes besides the other side; see `Stream.join`."""
-
-    within: float | dt.timedelta | None
-    before: float | dt.timedelta | None
-    after: float | dt.timedelta | None
-    grace: float | dt.timedelta
-    on: Any
-    name: str | None
-    idle: float | dt.timedelta
-
-
 class FieldKey(Protocol):
     """A model's field, as `Order.account_id` names it."""
 
@@ -143,7 +132,7 @@ class Repartitioned:
         return await runtime.repartition(self._parent, self._key, self.topic)
 
 
-class Stream(Generic[T]):
+class Stream(JoinableStream[T]):
     """An endless sequence of values from a topic.
 
     An item is done, and its offset may be committed, when the next one is asked for.
@@ -432,155 +421,6 @@ class Stream(Generic[T]):
         if self._shared:
             raise ConfigError(f"{self._owner}: through needs concurrency=1")
         return Stream(Repartitioned(self, None, topic), self._runtime, owner=self._owner)
-
-    # -- joins
-
-    @overload
-    def join(
-        self, right: Stream[U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
-    ) -> Stream[Values[T, U]]: ...
-
-    @overload
-    def join(
-        self, right: Table[Any, U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
-    ) -> Stream[Values[T, U | None]]: ...
-
-    @overload
-    def join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]: ...
-
-    def join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]:
-        """Yield pairs `(left, right)` of this stream's values and those of another stream, or of a table.
-
-        With a stream: of records with equal keys whose times are not further apart than `within`.  With a
-        table: of each record and what the table has for its key when the record comes (None where it has
-        nothing).  Of `left & right` the fields of both sides may be named instead of the other side.
-
-        Args:
-            right: a stream, or a table that is partitioned like this stream's topic.
-            joiner: makes something else of a pair; a function of (left, right).
-            within: how far the two may be apart; `before` and `after` say it separately: a right record may be as
-                much earlier, or later, than the left one.  Seconds or timedeltas.
-            grace: how much later than the latest record seen a record may come out of order; what is later is
-                dropped and counted in `dropped`.
-            on: the key, where it is not the records' own: a model's field or a function of the value, or a tuple
-                of one for each side (None for a side whose own key it is).  These sides go through a topic, as with
-                `group_by`.
-            name: of the buffer and its changelog; made of the agent and the topics where None.
-            idle: how long, by the wall clock, a side that has nothing to read is waited for before the other one
-                closes its windows.
-
-        Raises:
-            ConfigError: the two cannot be joined; says which argument or what to do.
-        """
-        return self._join("INNER", right, fields, joiner=joiner, **options)
-
-    @overload
-    def left_join(
-        self, right: Stream[U] | Table[Any, U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
-    ) -> Stream[Values[T, U | None]]: ...
-
-    @overload
-    def left_join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]: ...
-
-    def left_join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]:
-        """Like `join`; a left record that no partner can come for any more is yielded once, with None."""
-        return self._join("LEFT", right, fields, joiner=joiner, **options)
-
-    @overload
-    def inner_join(
-        self, right: Stream[U] | Table[Any, U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
-    ) -> Stream[Values[T, U]]: ...
-
-    @overload
-    def inner_join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]: ...
-
-    def inner_join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]:
-        """Like `join`; with a table, records for whose key it has nothing are left out."""
-        return self._join("INNER", right, fields, joiner=joiner, explicit=True, **options)
-
-    @overload
-    def outer_join(
-        self, right: Stream[U], /, *, joiner: None = None, **options: Unpack[JoinOptions]
-    ) -> Stream[Values[T | None, U | None]]: ...
-
-    @overload
-    def outer_join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]: ...
-
-    def outer_join(
-        self,
-        right: Any = None,
-        /,
-        *fields: Any,
-        joiner: Callable[..., Any] | None = None,
-        **options: Unpack[JoinOptions],
-    ) -> Stream[Any]:
-        """Like `join`; records of either side that no partner can come for any more are yielded once, with None."""
-        return self._join("OUTER", right, fields, joiner=joiner, **options)
-
-    def _join(
-        self, mode: str, right: Any, fields: tuple[Any, ...], *, explicit: bool = False, **options: Any
-    ) -> Stream[Any]:
-        from faust_core.joins import join_any  # noqa: PLC0415  joins stand on streams
-
-        return join_any(self, mode, right, fields, explicit=explicit, **options)
-
-    def combine(self, *others: Stream[Any]) -> CombinedStream:
-        """Return the stream of the values of this stream and another one, as they come; `join` makes pairs of them."""
-        from faust_core.joins import combine  # noqa: PLC0415
-
-        return combine([self, *others])
-
-    def __and__(self, other: Any) -> CombinedStream:
-        return self.combine(other) if isinstance(other, Stream) else NotImplemented
 
     @property
     def origin(self) -> Origin:

@@ -71,7 +71,7 @@ def join(
 
 
 def join_any(
-    stream: Stream[Any], mode: str, right: Any, fields: tuple[Any, ...], *, explicit: bool = False, **options: Any
+    stream: Any, mode: str, right: Any, fields: tuple[Any, ...], *, explicit: bool = False, **options: Any
 ) -> Stream[Any]:
     """Carry out `stream.join(…)` and its kin, in each of their shapes.
 
@@ -97,7 +97,7 @@ def _is_table(right: Any) -> bool:
     return isinstance(right, (Table, WindowedTable))
 
 
-def combine(streams: list[Stream[Any]]) -> CombinedStream:
+def combine(streams: list[Any]) -> CombinedStream:
     """Return the stream of the values of two streams, as they come.
 
     Raises:
