@@ -118,10 +118,12 @@ class Topic(Generic[K, V]):
         processors: what each value goes through before a stream's own.
         sized_like: of its names, those that have as many partitions as a table.
         single_actor: it is read by one agent, with concurrency=1.
+        derived: topics that reading it makes, each with what it is.
     """
 
     from_table = False
     single_actor = False
+    derived: Mapping[str, str] = MappingProxyType({})
     sized_like: Mapping[str, Any] = MappingProxyType({})
     processors: tuple[Callable[[Any], Any], ...] = ()
 

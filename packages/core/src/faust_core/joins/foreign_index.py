@@ -135,6 +135,11 @@ class ForeignIndex(TableChanges[Any, Any]):
         self._asks = asks
         self._answers = answers
         self._index = IndexTable(self.app, f"{name}-index")
+        self.derived = {
+            self._index.changelog_topic_name: "changelog",
+            asks: "repartition",
+            answers: "repartition",
+        }
 
     def on_open(self, runtime: StreamRuntime) -> None:
         runtime.keep(self._index)

@@ -57,6 +57,7 @@ class ForeignKeyJoin(TableChanges[K, V]):
         self._results = ResultTable(self.app, name)
         self._pairs = Pairs(self._results, mode, joiner)
         self._index = ForeignIndex(name, self.who, right, self._asks, self._answers)
+        self.derived = {self._results.changelog_topic_name: "changelog", **self._index.derived}
 
     def on_open(self, runtime: StreamRuntime) -> None:
         left = self.tables[0]

@@ -106,6 +106,7 @@ class JoinOfTables(TableChanges[K, V]):
         super().__init__(name or f"{left.name}-{right.name}-join", (left, right))
         self._results = ResultTable(self.app, self.join_name)
         self._pairs = Pairs(self._results, mode, joiner)
+        self.derived = {self._results.changelog_topic_name: "changelog"}
 
     def on_open(self, runtime: StreamRuntime) -> None:
         left, right = self.tables
