@@ -42,7 +42,7 @@ async def pay(stream: faust.Stream[Order]) -> None:
 @app.agent(orders_topic)
 async def greet(stream: faust.Stream[Order]) -> None:
     async for order, customer in stream.join(customers, on=Order.customer):
-        print(f"{customer.name if customer else 'a stranger'} has ordered")
+        print(f"{customer.name if customer else 'a stranger'} has ordered {order.order_id}")
 
 
 # Two tables: each row of the left one with the row of the right one that it names.

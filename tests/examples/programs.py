@@ -108,7 +108,7 @@ def _joined(output: str) -> bool:
         for pattern in (
             r"^order order-\d+ is paid: 10\.00$",
             r"^order order-\d+ is not paid$",
-            r"^Customer-\d has ordered$",
+            r"^Customer-\d has ordered order-\d+$",
             r"^deliver order-\d+ to (Paris|Rome)$",
         )
     )

@@ -30,37 +30,27 @@ rates = app.GlobalTable("rates", key_type=str, value_type=float)
 @app.agent(orders)
 async def streams(stream: faust.Stream[Order]) -> None:
     """Of streams within an interval."""
-    reveal_type(
-        stream.join(payments.stream(), within=10)
-    )  # is: Stream[tuple[Order, float, fallback=Values[Order, float]]]
-    reveal_type(
-        stream.left_join(payments.stream(), within=10)
-    )  # is: Stream[tuple[Order, float | None, fallback=Values[Order, float | None]]]
-    reveal_type(
-        stream.outer_join(payments.stream(), within=10)
-    )  # is: Stream[tuple[Order | None, float | None, fallback=Values[Order | None, float | None]]]
-    async for order, payment in stream.inner_join(payments.stream(), before=1, after=2, grace=3):
+    async for order, payment in stream.join(payments.stream(), before=1, after=2, grace=3):
         reveal_type(order)  # is: Order
         reveal_type(payment)  # is: float
+    async for pair in stream.left_join(payments.stream(), within=10):
+        reveal_type(pair.left)  # is: Order
+        reveal_type(pair.right)  # is: float | None
+    async for pairs in stream.outer_join(payments.stream(), within=10):
+        reveal_type(pairs.left)  # is: Order | None
+        reveal_type(pairs.right)  # is: float | None
     reveal_type(stream & payments.stream())  # is: CombinedStream
 
 
 @app.agent(orders)
 async def with_tables(stream: faust.Stream[Order]) -> None:
     """Of a stream and a table."""
-    reveal_type(
-        stream.join(customers, on=Order.customer)
-    )  # is: Stream[tuple[Order, Customer | None, fallback=Values[Order, Customer | None]]]
+    async for pair in stream.join(customers, on=Order.customer):
+        reveal_type(pair.right)  # is: Customer | None
     async for order, rate in stream.inner_join(rates):
         reveal_type(order.amount * rate)  # is: float
 
 
-reveal_type(
-    order_table.join(customers)
-)  # is: TableChanges[str, tuple[Order, Customer, fallback=Values[Order, Customer]] | None]
-reveal_type(
-    order_table.left_join(customers)
-)  # is: TableChanges[str, tuple[Order, Customer | None, fallback=Values[Order, Customer | None]] | None]
 reveal_type(order_table.join(customers, joiner=lambda o, c: c.name))  # is: TableChanges[str, str | None]
 
 
@@ -71,3 +61,11 @@ async def changes(stream: faust.Stream[tuple[str, tuple[Order, Customer] | None]
         reveal_type(key)  # is: str
         if pair is not None:
             reveal_type(pair[1])  # is: Customer
+
+
+@app.agent(order_table.left_join(customers))
+async def row_changes(stream: faust.Stream[tuple[str, tuple[Order, Customer | None] | None]]) -> None:
+    """The right one may be missing."""
+    async for _, pair in stream:
+        if pair is not None:
+            reveal_type(pair[1])  # is: Customer | None

@@ -40,11 +40,14 @@ class Decoding(Protocol):
     Attributes:
         raw_decode: the codec's bare function; what it raises is among `decode_failures`, and then `decode_value`
             decides.
+        raw_key_decode, key_errors: the same for keys.
     """
 
     app: Any
     raw_decode: Callable[[bytes], Any]
     decode_failures: tuple[type[Exception], ...]
+    raw_key_decode: Callable[[bytes], Any]
+    key_errors: tuple[type[Exception], ...]
 
     def decode_key(self, data: bytes | None, claim: Claim, index: int | None = None) -> Any: ...
 

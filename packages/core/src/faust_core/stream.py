@@ -201,7 +201,7 @@ class Stream(JoinableStream[T]):
                             for value in values:
                                 for processor in processors:
                                     value = processor(value)
-                                    if inspect.isawaitable(value):
+                                    if type(value) not in PLAIN and awaits(value):
                                         value = await value
                                     if value is SKIP:
                                         break
@@ -473,6 +473,21 @@ def _field_getter(key: FieldKey) -> Callable[[Any], Any]:
     return get
 
 
+#: Types whose values are not awaited: asking each value costs more than most processors.
+PLAIN: set[type] = set()
+MAX_PLAIN = 1_000
+
+
+def awaits(value: Any) -> bool:
+    """Whether what a processor returned is to be awaited; remembers types of which no value is."""
+    if inspect.isawaitable(value):
+        return True
+    # Of generators some are awaitable.  Programs that make types as they go must not fill the memory.
+    if not inspect.isgenerator(value) and len(PLAIN) < MAX_PLAIN:
+        PLAIN.add(type(value))
+    return False
+
+
 def decoded(claim: Claim) -> Iterator[Any]:
     """Return an iterator over the decoded values of a claim, from its index on; decodes one at a time.
 
@@ -495,6 +510,16 @@ def tried_again(claim: Claim) -> tuple[Any, Exception | None]:
 def decoded_checked(claim: Claim) -> Iterator[Any]:
     """Like `decoded`, with every error a `ValueDecodeError`."""
     topic = claim.topic
-    claim.raw = list(claim.batch.values[claim.index : claim.stop])
+    decode, failures = topic.raw_decode, topic.decode_failures
+    raw = claim.raw = list(claim.batch.values[claim.index : claim.stop])
+
+    def one(data: bytes | None) -> Any:
+        if data is None:
+            return topic.decode_value(data, claim)
+        try:
+            return decode(data)
+        except failures:
+            return topic.decode_value(data, claim)  # its verdict counts
+
     # Not a generator: that would end with its first error.
-    return map(lambda data: topic.decode_value(data, claim), claim.raw)  # noqa: C417
+    return map(one, raw)

@@ -194,10 +194,13 @@ class TablePartition:
 
     def settled(self, key: Any) -> Any:
         """Look below the uncommitted changes."""
-        for layer in (self.staged, self._young):
-            value = layer.get(key, MISSING)
-            if value is not MISSING:
-                return value
+        # Layer by layer, as a loop over them costs more than what it does.
+        value = self.staged.get(key, MISSING)
+        if value is not MISSING:
+            return value
+        value = self._young.get(key, MISSING)
+        if value is not MISSING:
+            return value
         value = self._old.get(key, MISSING)
         if value is MISSING:
             if key in self._fetched:

@@ -72,6 +72,8 @@ class FoundDecoding:
         self.topic = topic
         self.app = topic.app
         self.raw_decode: Callable[[Any], Any] = _as_it_is
+        self.raw_key_decode: Callable[[bytes], Any] = topic.raw_key_decode
+        self.key_errors: tuple[type[Exception], ...] = topic.key_errors
 
     def decode_value(self, data: Any, _claim: Claim) -> Any:
         return data

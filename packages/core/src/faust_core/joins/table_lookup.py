@@ -11,7 +11,7 @@ from faust_core.errors import ConfigError
 from faust_core.joins.sides import Values
 from faust_core.joins.window import Mode
 from faust_core.stream import SKIP, Origin, Stream, StreamRuntime
-from faust_core.table_partition import MISSING
+from faust_core.table_partition import DELETED, MISSING
 from faust_core.windows import WindowedTable
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def join_table(
         stream = stream.group_by(on, name=getattr(on, "ident", None) or f"{table.name}-key")
         on = None
     _check_key_types(who, stream, table)
-    look_up = _lookup(table, on, inner=mode is Mode.INNER, joiner=joiner or Values)
+    look_up = _lookup(table, on, inner=mode is Mode.INNER, joiner=joiner)
     return Stream(
         stream.origin if is_global else BesideTable(stream.origin, table, who),
         stream.runtime,
@@ -87,44 +87,60 @@ def _check_key_types(who: str, stream: Stream[Any], table: Table[Any, Any]) -> N
         )
 
 
-def _lookup(table: Table[Any, Any], on: Any, *, inner: bool, joiner: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+def _lookup(
+    table: Table[Any, Any], on: Any, *, inner: bool, joiner: Callable[[Any, Any], Any] | None
+) -> Callable[[Any], Any]:
     """Return the processor that looks a record's key up."""
     name = table.name
     text = table.key_type is not bytes
+    get_claim = current_claim.get
+    make = tuple.__new__
     last: Claim | None = None
+    task: Any = None
     part: Any = None
     keys: Any = ()
+    decode: Callable[[bytes], Any]
+    failures: Any = ()
 
     def look_up(value: Any) -> Any:
-        nonlocal last, part, keys
+        nonlocal last, task, part, keys, decode, failures
         found: Any = MISSING
-        claim = current_claim.get()
-        assert claim is not None, "processors run inside an iteration"
+        claim = get_claim()
         if claim is not last:
             # Once per batch: what is the same for all of it.
-            last, keys = claim, claim.batch.keys
-            part = None if on is not None else claim.task.open_tables.get(name) or table.current_partition()
+            assert claim is not None, "processors run inside an iteration"
+            last, task, keys = claim, claim.task, claim.batch.keys
+            part = None if on is not None else task.open_tables.get(name) or table.current_partition()
+            decode, failures = claim.topic.raw_key_decode, claim.topic.key_errors
+        if task.closed:
+            table.current_partition()  # says so
         if on is not None:
             found = table.get(on(value), MISSING)
-        elif claim.task.closed:
-            table.current_partition()  # says so
         else:
-            raw = keys[claim.index]
+            raw = keys[claim.index]  # type: ignore[union-attr]  # there is one, see above
             if raw is not None:
-                key = claim.topic.decode_key(raw, claim)
-                if text and type(key) is bytes:
-                    key = _as_text(key)
-                found = part.get(key)
-        if found is MISSING:
-            return SKIP if inner else joiner(value, None)
-        return joiner(value, found)
+                try:
+                    # The key of a topic without key_type is bytes; tables are filled with text, as JSON has it.
+                    key = raw if decode is bytes else decode(raw)
+                    if text and type(key) is bytes:
+                        key = key.decode()
+                except failures:
+                    key = _other_key(raw, claim)
+                except UnicodeDecodeError:
+                    key = raw
+                found = part.dirty.get(key, MISSING)
+                if found is MISSING:
+                    found = part.settled(key)
+        if found is MISSING or found is DELETED:
+            if inner:
+                return SKIP
+            found = None
+        # Without the detour through the constructor, which costs as much as the look-up.
+        return make(Values, (value, found)) if joiner is None else joiner(value, found)
 
     return look_up
 
 
-def _as_text(key: bytes) -> Any:
-    """A key of a topic without key_type is bytes; tables are filled with text, as JSON has it."""
-    try:
-        return key.decode()
-    except UnicodeDecodeError:
-        return key
+def _other_key(raw: bytes, claim: Any) -> Any:
+    """Decode a key the topic's slower way, whose error says where it stands."""
+    return claim.topic.decode_key(raw, claim)
