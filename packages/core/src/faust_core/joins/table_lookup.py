@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from faust_core._context import current_claim
 from faust_core.claims import Claim, ClaimSource
@@ -98,39 +98,31 @@ def _lookup(
     last: Claim | None = None
     task: Any = None
     part: Any = None
-    keys: Any = ()
-    decode: Callable[[bytes], Any]
-    failures: Any = ()
+    first = 0
+    keys: Sequence[Any] = ()
 
     def look_up(value: Any) -> Any:
-        nonlocal last, task, part, keys, decode, failures
-        found: Any = MISSING
+        nonlocal last, task, part, first, keys
         claim = get_claim()
+        assert claim is not None, "processors run inside an iteration"
         if claim is not last:
-            # Once per batch: what is the same for all of it.
-            assert claim is not None, "processors run inside an iteration"
-            last, task, keys = claim, claim.task, claim.batch.keys
-            part = None if on is not None else task.open_tables.get(name) or table.current_partition()
-            decode, failures = claim.topic.raw_key_decode, claim.topic.key_errors
+            # Once per claim: what is the same for all of it, and the keys, which costs half of one by one.
+            task = claim.task
+            if on is None:
+                part = task.open_tables.get(name) or table.current_partition()
+                first, keys = claim.index, _keys(claim, text)
+            last = claim
         if task.closed:
             table.current_partition()  # says so
         if on is not None:
             found = table.get(on(value), MISSING)
         else:
-            raw = keys[claim.index]  # type: ignore[union-attr]  # there is one, see above
-            if raw is not None:
-                try:
-                    # The key of a topic without key_type is bytes; tables are filled with text, as JSON has it.
-                    key = raw if decode is bytes else decode(raw)
-                    if text and type(key) is bytes:
-                        key = key.decode()
-                except failures:
-                    key = _other_key(raw, claim)
-                except UnicodeDecodeError:
-                    key = raw
-                found = part.dirty.get(key, MISSING)
-                if found is MISSING:
-                    found = part.settled(key)
+            key = keys[claim.index - first]
+            if key.__class__ is Undecoded:
+                key = key.decode(claim)
+            found = part.dirty.get(key, MISSING)
+            if found is MISSING and key is not None:
+                found = part.settled(key)
         if found is MISSING or found is DELETED:
             if inner:
                 return SKIP
@@ -141,6 +133,44 @@ def _lookup(
     return look_up
 
 
-def _other_key(raw: bytes, claim: Any) -> Any:
-    """Decode a key the topic's slower way, whose error says where it stands."""
-    return claim.topic.decode_key(raw, claim)
+class Undecoded:
+    """A key in a claim of which one at least cannot be decoded, or is none."""
+
+    __slots__ = ("_data", "_text")
+
+    def __init__(self, data: bytes | None, *, text: bool) -> None:
+        self._data = data
+        self._text = text
+
+    def decode(self, claim: Any) -> Any:
+        """Raises:
+        KeyDecodeError: the key in hand is not what the topic says.
+        """
+        key = None if self._data is None else claim.topic.decode_key(self._data, claim)
+        return _as_text(key) if self._text and type(key) is bytes else key
+
+
+def _keys(claim: Claim, text: bool) -> Sequence[Any]:
+    """Return the keys of a claim, from its index on, as the table has them."""
+    data = claim.batch.keys[claim.index : claim.stop]
+    topic = claim.topic
+    if None not in data:
+        try:
+            if text and topic.raw_key_decode is bytes:
+                return list(map(bytes.decode, cast("Sequence[bytes]", data)))
+            found = list(map(topic.raw_key_decode, cast("Sequence[bytes]", data)))
+        except topic.key_errors:
+            pass
+        except UnicodeDecodeError:
+            pass
+        else:
+            return [_as_text(key) if type(key) is bytes else key for key in found] if text else found
+    return [Undecoded(key, text=text) for key in data]
+
+
+def _as_text(key: bytes) -> Any:
+    """A key of a topic without key_type is bytes; tables are filled with text, as JSON has it."""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return key
