@@ -226,12 +226,26 @@ class Application:
     def topic(self, name: str) -> str:
         return f"{self.name}-{name}"
 
-    def create(self, name: str, partitions: int) -> str:
+    def create(self, name: str, partitions: int, config: Mapping[str, str] | None = None) -> str:
         """Create a topic of the application and return its full name."""
         topic = self.topic(name)
-        for done in self._admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+        for done in self._admin.create_topics([NewTopic(topic, partitions, 1, config=dict(config or {}))]).values():
             done.result(20)
         return topic
+
+    def delete(self, name: str) -> None:
+        """Delete a topic of the application, and wait until it is gone."""
+        topic = self.topic(name)
+        for done in self._admin.delete_topics([topic]).values():
+            done.result(20)
+        wait_until(lambda: topic not in self.topics(), 20, f"{topic} is gone")
+
+    def delete_records(self, name: str) -> None:
+        """Delete all records that a topic has now."""
+        ends = self.ends([self.topic(name)])
+        positions = [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+        for done in self._admin.delete_records(positions).values():
+            done.result(20)
 
     def topics(self) -> list[str]:
         return [name for name in self._admin.list_topics(timeout=10).topics if name.startswith(self.name)]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,9 @@ class CrashError(Exception):
 class Lab:
     """A broker, the applications that a test made on it, and short ways to look at both."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
         self.broker = Broker()
+        self.directory = directory
         self.apps: list[App] = []
 
     def app(self, worker: str = "w1", *, id: str = "app", **options: Any) -> App:  # noqa: A002  the name that App uses
@@ -36,6 +38,7 @@ class Lab:
             "topic_partitions": 1,
             "error_retry_backoff": 0.01,
             "table_standby_replicas": 0,
+            "tabledir": self.directory,
             **options,
         }
         app = App(id, **settings)
@@ -114,8 +117,8 @@ async def eventually(condition: Callable[[], Any], timeout_s: float = 8.0) -> No
 
 
 @pytest.fixture
-async def lab() -> AsyncIterator[Lab]:
-    lab = Lab()
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    lab = Lab(tmp_path / "tables")
     yield lab
     await lab.aclose()
 

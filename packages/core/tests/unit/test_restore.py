@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from faust_core.errors import StoreCorrupt, StoreError, StoreLocked
+from faust_core.memory.admin import MemoryAdmin
 from faust_core.memory.store import MemoryStore
 from faust_core.records import TopicPartition
 from faust_core.registry import register_store
@@ -186,7 +187,7 @@ async def test_a_disk_that_is_behind_gets_the_tail_only(
 
 
 async def test_local_state_of_another_changelog_is_rebuilt_with_a_warning(
-    lab, counting, counting_app, eventually, disk, caplog
+    lab, counting, counting_app, eventually, disk, caplog, monkeypatch
 ):
     options = {"topic_partitions": 2, "store": "disk://"}
     counting.put(50)
@@ -195,10 +196,16 @@ async def test_local_state_of_another_changelog_is_rebuilt_with_a_warning(
     lab.broker.delete_topic("app-counts-changelog")
     lab.broker.create_topic("app-counts-changelog", 2, {"cleanup.policy": "compact"})
     lab.put("app-counts-changelog", 7, key='"k1"', partition=1)
+    # A broker that gives topics no ids: then their offsets have to tell.
+    monkeypatch.setattr(MemoryAdmin, "topic_ids", no_ids)
     app = counting_app(**options)
     async with app:
         assert dict(app.tables["counts"].items()) == {"k1": 7}
     assert "the local state of app-counts-changelog/0 is of another changelog" in caplog.text
+
+
+async def no_ids(_admin, _topics):
+    return {}
 
 
 async def test_a_corrupt_store_is_deleted_and_rebuilt(lab, counting, counting_app, eventually, disk, caplog):

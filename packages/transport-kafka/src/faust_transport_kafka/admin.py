@@ -32,6 +32,8 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 15.0
 PAUSE_S = 0.1
 FENCE_THREADS = 4
+#: What brokers older than 2.8 have for an id.
+NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the library leaves out the annotation
 LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # as above
 
@@ -54,7 +56,7 @@ class KafkaAdmin:
             )
             return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
         described = await self._describe(topics)
-        return {name: len(partitions) for name, partitions in described.items()}
+        return {name: len(topic.partitions) for name, topic in described.items()}
 
     async def create_topics(self, specs: Sequence[TopicSpec], /) -> None:
         present = await self.partition_counts([spec.name for spec in specs])
@@ -79,6 +81,11 @@ class KafkaAdmin:
             lambda: self._client.describe_configs([resource], request_timeout=ANSWER_TIMEOUT_S)[resource],
         )
         return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+    async def topic_ids(self, topics: Collection[str], /) -> Mapping[str, str]:
+        described = await self._describe(topics)
+        ids = {name: str(topic.topic_id) for name, topic in described.items()}
+        return {name: topic_id for name, topic_id in ids.items() if topic_id != NO_ID}
 
     async def start_offsets(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int]:
         return await self._offsets(partitions, EARLIEST)
@@ -160,9 +167,9 @@ class KafkaAdmin:
                 waiting.cancel()
                 raise KafkaException(self._refusal)
 
-    async def _describe(self, topics: Collection[str]) -> Mapping[str, Sequence[Any]]:
-        """Return the partitions of those of `topics` that exist.  Never creates one, as a plain look-up might."""
-        found: dict[str, Sequence[Any]] = {}
+    async def _describe(self, topics: Collection[str]) -> Mapping[str, Any]:
+        """Return the descriptions of those of `topics` that exist.  Never creates one, as a plain look-up might."""
+        found: dict[str, Any] = {}
         names = list(dict.fromkeys(topics))
         if not names:
             return found
@@ -177,7 +184,7 @@ class KafkaAdmin:
 
             described = await self._ask(f"describe topic {name}", again, fine=MISSING)
             if described is not None:
-                found[name] = described.partitions
+                found[name] = described
         return found
 
     async def _delete(self, topic: str) -> None:
@@ -210,7 +217,7 @@ class KafkaAdmin:
     async def _wait_until_usable(self, counts: Mapping[str, int]) -> None:
         deadline = time.monotonic() + self._patience_s
         while True:
-            found = await self._describe(counts)
+            found = {name: topic.partitions for name, topic in (await self._describe(counts)).items()}
             waiting = [
                 name
                 for name, count in counts.items()

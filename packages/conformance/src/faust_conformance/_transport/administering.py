@@ -103,6 +103,20 @@ class AdminRules(TransportRules, capability_type=TransportCapability):
         assert await admin.partition_counts([name]) == {}
         await admin.delete_topics([name])
 
+    @_creates
+    async def test_a_topic_made_anew_has_another_id(self, admin: Admin, topic_prefix: str) -> None:
+        name = f"{topic_prefix}-anew"
+        await admin.create_topics([TopicSpec(name, 1)])
+        before = await admin.topic_ids([name, f"{name}-missing"])
+        assert before == await admin.topic_ids([name])
+        await admin.delete_topics([name])
+        assert await admin.topic_ids([name]) == {}
+        await admin.create_topics([TopicSpec(name, 1)])
+        after = await admin.topic_ids([name])
+        assert before.keys() == after.keys() <= {name}
+        assert not before or before != after
+        await admin.delete_topics([name])
+
     async def test_a_group_nobody_heard_of_is_empty_and_may_be_deleted(self, admin: Admin, topic_prefix: str) -> None:
         group_id = f"{topic_prefix}-unheard-of"
         assert list(await admin.group_members(group_id)) == []

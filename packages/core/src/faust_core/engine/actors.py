@@ -14,7 +14,7 @@ from faust_core.claims import Claim
 from faust_core.engine.dead_letters import DeadLetterFailed, DeadLetters, UndecodableRecord
 from faust_core.engine.rpc import reply_error
 from faust_core.engine.subscription import Subscription
-from faust_core.errors import ConfigError, NotOwned, PartitionsMismatch
+from faust_core.errors import ConfigError, NotOwned, PartitionsMismatch, StoreError
 from faust_core.stream import FromSource, Stream, StreamRuntime
 
 __all__ = ["ActorRunner", "Policy"]
@@ -98,15 +98,20 @@ class ActorRunner:
         policy: Policy,
         emit: Callable[[Agent[Any], Claim | None, Any], Awaitable[None]],
         claims_of: Callable[[asyncio.Task[Any] | None], list[Claim]],
+        store_failed: Callable[[StoreError], None],
         *,
         name: str,
     ) -> None:
+        """Args:
+        store_failed: has this actor cancelled, and its event repeated.
+        """
         self.agent = agent
         self.subscription = subscription
         self._runtime = runtime
         self._policy = policy
         self._emit = emit
         self._claims_of = claims_of
+        self._store_failed = store_failed
         self.name = name
         self.errors = 0
 
@@ -179,6 +184,10 @@ class ActorRunner:
     async def _event_failed(self, claims: list[Claim], error: Exception) -> None:
         if isinstance(error, PartitionsMismatch):
             raise error  # no event could do better
+        if isinstance(error, StoreError):
+            # Not the event's fault.  It stays in hand, so that no checkpoint takes the half that was done of it.
+            self._store_failed(error)
+            await asyncio.Event().wait()
         await self._tell(error)
         current = current_claim.get()
         claims.sort(key=lambda item: item is not current)

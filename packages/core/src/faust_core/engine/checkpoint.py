@@ -18,7 +18,7 @@ from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
 from faust_core.engine.task import Task
-from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreError
+from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.store import Change
 from faust_core.protocols.transport import GroupMetadata
 from faust_core.records import RecordMetadata, TopicPartition
@@ -61,9 +61,15 @@ class Checkpointer:
         #: set by tests that crash a worker at a given step
         self.on_step: Callable[[str], None] = lambda _step: None
         self.commits = 0
+        self._abandoned = ""
 
     def wake(self) -> None:
         """An actor gave its claim back: perhaps nothing is in flight any more."""
+        self._idle.set()
+
+    def abandon(self, reason: str) -> None:
+        """Have a checkpoint that waits for items in flight end with `StuckError`: one of them will not come back."""
+        self._abandoned = reason
         self._idle.set()
 
     @property
@@ -82,9 +88,11 @@ class Checkpointer:
             FencedError: this worker's partitions belong to others: drop everything.
             TransactionAborted: rewind to the committed offsets.
             TransportError: a record cannot be written; nothing was committed.
-            StuckError: under exactly-once an item has been in flight for too long.
+            StuckError: under exactly-once an item has been in flight for too long; or this one was abandoned.
+            StoreLocked, StoreCorrupt: everything is committed, and a store cannot follow.
         """
         async with self._lock:
+            self._abandoned = ""
             running = [task for task in self._tasks() if not task.closed]
             if tasks is None or self._outgoing.exactly_once:
                 tasks = running
@@ -127,6 +135,8 @@ class Checkpointer:
             waiting = [task for task in tasks if task in cut]
             if not waiting:
                 return tasks
+            if self._abandoned:
+                raise StuckError(self._abandoned)
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._idle.wait()
@@ -222,7 +232,7 @@ class Checkpointer:
         while True:
             try:
                 await self._run_in_thread(lambda: table.store.apply(stored, changelog_offset=changelog_offset))
-            except FencedError:
+            except (StoreLocked, StoreCorrupt):
                 raise
             except StoreClosed:
                 # The task was taken away meanwhile; its next owner has the changes from the changelog.
@@ -236,4 +246,4 @@ class Checkpointer:
 
 
 class StuckError(FencedError):
-    """An item in flight outlived the transaction."""
+    """An item in flight outlived the transaction, or will not come back."""

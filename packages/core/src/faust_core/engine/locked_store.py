@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from faust_core.errors import StoreCorrupt
 from faust_core.protocols.store import Change, MeasuredStore, Store
 
 __all__ = ["LockedStore"]
 
 #: rows that a scan reads at once: another thread waits for so many at most
 PAGE_ROWS = 256
+
+
+class _Guard:
+    """A lock that tells of damage found by whoever holds it."""
+
+    __slots__ = ("_acquire", "_on_corrupt", "_release")
+
+    def __init__(self, on_corrupt: Callable[[], None]) -> None:
+        lock = Lock()
+        self._acquire, self._release = lock.acquire, lock.release
+        self._on_corrupt = on_corrupt
+
+    def __enter__(self) -> None:
+        self._acquire()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._release()
+        if kind is not None and issubclass(kind, StoreCorrupt):
+            self._on_corrupt()
 
 
 class LockedStore:
@@ -24,9 +44,12 @@ class LockedStore:
         read_s, write_s: seconds in them, without waiting for another call to end.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_corrupt: Callable[[], None]) -> None:
+        """Args:
+        on_corrupt: called when the store turns out to be damaged, on any thread.
+        """
         self._store = store
-        self._lock = Lock()
+        self._lock = _Guard(on_corrupt)
         self._offset = store.changelog_offset
         self._closed = False
         self.reads = self.keys_read = self.scans = self.batches = self.changes = 0

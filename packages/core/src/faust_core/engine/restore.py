@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from faust_core.engine.changelog_events import tell_changelog_events
 from faust_core.engine.task import Task
+from faust_core.errors import StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.transport import Admin, Consumer
 from faust_core.records import RecordBatch, TopicPartition
 from faust_core.table_partition import TablePartition
@@ -34,6 +35,7 @@ class RunInThread(Protocol):
 
 MAX_POLL_RECORDS = 10_000
 POLL_S = 0.5
+STORE_RETRY_S = 1.0
 PROGRESS_S = 1.0
 
 
@@ -220,10 +222,11 @@ class Restorer:
                 await self._work.wait()
             batches = await self._consumer.poll(max_records=MAX_POLL_RECORDS, timeout_s=POLL_S)
             async with self._lock:
+                begun_again: set[TopicPartition] = set()
                 for batch in batches:
                     replica = self._replicas.get(batch.tp)
-                    if replica is not None:
-                        await self._apply(replica, batch)
+                    if replica is not None and batch.tp not in begun_again and not await self._apply(replica, batch):
+                        begun_again.add(batch.tp)
                 for tp, replica in list(self._replicas.items()):
                     position = self._consumer.position(tp)
                     if position is not None and position > replica.position:
@@ -234,7 +237,8 @@ class Restorer:
                     self._check(replica)
             self._report()
 
-    async def _apply(self, replica: Replica, batch: RecordBatch) -> None:
+    async def _apply(self, replica: Replica, batch: RecordBatch) -> bool:
+        """Returns whether what follows the batch comes next; else it is read again, or not wanted any more."""
         part = replica.table
         size = part.table.batch_size(standby=replica.end is None) or len(batch)
         for first in range(0, max(1, len(batch)), max(1, size)):
@@ -247,7 +251,9 @@ class Restorer:
                 part.store.apply(part.indexed(changes), changelog_offset=next_offset)
                 return last - first
 
-            count = await self._run_in_thread(apply)
+            count = await self._stored(part, apply)
+            if count is None:
+                return False
             await tell_changelog_events(part, batch, first, last)
             replica.position = next_offset
             # What was read of the old values is out of date.
@@ -256,11 +262,42 @@ class Restorer:
                 self._records += count
                 replica.restored += count
         replica.moved()
+        return True
+
+    async def _stored(self, part: TablePartition, apply: Callable[[], int]) -> int | None:
+        """Apply, as soon as the store can.  Returns None where it was closed, or has to be read from the beginning."""
+        while True:
+            try:
+                return await self._run_in_thread(apply)
+            except StoreClosed:
+                return None  # taken away meanwhile
+            except StoreCorrupt as exc:
+                await self._begin_again(part, exc)
+                return None
+            except StoreLocked:
+                raise
+            except StoreError as exc:
+                log.error("cannot restore %s, trying again in %.0f s: %s", part.changelog, STORE_RETRY_S, exc)
+                await asyncio.sleep(STORE_RETRY_S)
+
+    async def _begin_again(self, part: TablePartition, error: StoreCorrupt) -> None:
+        """Empty a store, and read its changelog from the beginning."""
+        tp = part.changelog
+        log.warning("restoring %s from its beginning: %s", tp, error)
+        await self._rebuild(part)
+        starts = await self._admin.start_offsets([tp])
+        self._replicas[tp].position = starts[tp]
+        await self._consumer.assign(starts)
 
     async def _mark(self, replica: Replica) -> None:
         """Store a position that only moved over markers, so that a clean restart has nothing to read."""
         position = replica.position
-        await self._run_in_thread(lambda: replica.table.store.apply((), changelog_offset=position))
+
+        def apply() -> int:
+            replica.table.store.apply((), changelog_offset=position)
+            return 0
+
+        await self._stored(replica.table, apply)
 
     def _check(self, replica: Replica) -> None:
         if replica.end is not None and replica.position >= replica.end:

@@ -9,7 +9,7 @@ from typing import Any
 
 from faust_core.engine.backends import Backends
 from faust_core.engine.locked_store import LockedStore
-from faust_core.errors import StoreCorrupt, StoreLocked
+from faust_core.errors import StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.store import Store
 from faust_core.table_partition import TablePartition
 from faust_core.tables import Table
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 #: A worker that stops keeps its stores locked for a moment after it has left the group.
 LOCKED_PATIENCE_S = 10.0
 LOCKED_RETRY_S = 0.2
+OPEN_RETRY_S = 1.0
 
 
 class Stores:
@@ -32,6 +33,10 @@ class Stores:
         self._backends = backends
         self._in_thread = in_thread
         self._cache_size = cache_size
+        #: found corrupt while they were open
+        self._corrupt: set[tuple[str, int]] = set()
+        #: the worker has been running: a place that cannot be used now could be used before, and is waited for
+        self.patient = False
 
     def resident(self, table: Table[Any, Any]) -> bool:
         """Whether a task of this table should be where its data is, so that standbys keep it."""
@@ -40,7 +45,7 @@ class Stores:
     async def open(self, table: Table[Any, Any], partition: int) -> TablePartition:
         """Raises:
         StoreLocked: another process has had it open for longer than a shutdown takes.
-        StoreError: the place cannot be used.
+        StoreError: the place cannot be used, and the worker has not been running yet.
         ConfigError: the table's store does not know one of its options.
         """
         store = await self._open(table, partition)
@@ -64,9 +69,18 @@ class Stores:
     async def _open(self, table: Table[Any, Any], partition: int) -> Store:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LOCKED_PATIENCE_S
+        name = (table.name, partition)
+
+        def open_store() -> Store:
+            if name in self._corrupt:
+                log.warning("deleting and rebuilding the store of %s/%d, which is damaged", *name)
+                self._backends.of(table.name).destroy(*name)
+                self._corrupt.discard(name)
+            return LockedStore(self._backends.open(table, partition), lambda: self._corrupt.add(name))
+
         while True:
             try:
-                store: Store = await self._in_thread(lambda: LockedStore(self._backends.open(table, partition)))
+                store: Store = await self._in_thread(open_store)
             except StoreLocked as exc:
                 if loop.time() > deadline:
                     if table.is_global:
@@ -79,5 +93,10 @@ class Stores:
             except StoreCorrupt as exc:
                 log.warning("deleting and rebuilding the store of %s/%d: %s", table.name, partition, exc)
                 await self._in_thread(lambda: self._backends.of(table.name).destroy(table.name, partition))
+            except StoreError as exc:
+                if not self.patient:
+                    raise
+                log.error("cannot open the store of %s/%d, trying again: %s", *name, exc)
+                await asyncio.sleep(OPEN_RETRY_S)
             else:
                 return store

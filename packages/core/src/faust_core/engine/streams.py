@@ -24,7 +24,7 @@ from faust_core.engine.rpc import reply_value
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
-from faust_core.errors import ConfigError, KeyDecodeError, ValueDecodeError
+from faust_core.errors import ConfigError, KeyDecodeError, StoreError, ValueDecodeError
 from faust_core.joins import TwoStreams
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
@@ -54,10 +54,12 @@ class Streams:
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         on_idle: Callable[[], None],
         on_new_topic: Callable[[Subscription], None],
+        store_failed: Callable[[StoreError], None],
     ) -> None:
         """Args:
         on_idle: an item in flight was given back.
         on_new_topic: a stream was opened.
+        store_failed: an agent could not read a table.
         """
         self._app = app
         self._conf = app.conf
@@ -68,6 +70,7 @@ class Streams:
         self._spawn = spawn
         self._on_idle = on_idle
         self._on_new_topic = on_new_topic
+        self._store_failed = store_failed
         self._actors: dict[ActorRunner | Mover, asyncio.Task[None]] = {}
         self._pumps: dict[str, Subscription] = {}
         #: by name, with the attempt that opened them
@@ -89,9 +92,12 @@ class Streams:
             policy = self._policy(agent.policy)
             for index in range(agent.concurrency):
                 name = agent.name if agent.concurrency == 1 else f"{agent.name}[{index}]"
-                self._start_actor(
-                    ActorRunner(agent, subscription, self, policy, self._emit, self._claims_of, name=name)
-                )
+                self._start_actor(self._runner(agent, subscription, policy, name))
+
+    def _runner(self, agent: Agent[Any], subscription: Subscription, policy: Policy, name: str) -> ActorRunner:
+        return ActorRunner(
+            agent, subscription, self, policy, self._emit, self._claims_of, self._store_failed, name=name
+        )
 
     def _start_isolated(self, agent: Agent[Any]) -> None:
         runners: dict[Subscription, ActorRunner] = {}
@@ -100,7 +106,7 @@ class Streams:
         def open_partition(tp: TopicPartition) -> Subscription:
             part = self._make_subscription(agent.topic, agent.name, actors=1)
             name = f"{agent.name}[{tp}]"
-            runner = runners[part] = ActorRunner(agent, part, self, policy, self._emit, self._claims_of, name=name)
+            runner = runners[part] = self._runner(agent, part, policy, name)
             self._start_actor(runner)
             return part
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
@@ -16,6 +17,7 @@ from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
+from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
 from faust_core.engine.read_ahead import ReadAhead
@@ -29,7 +31,7 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
-from faust_core.errors import FencedError, TransactionAborted, TransportError
+from faust_core.errors import FencedError, StoreCorrupt, StoreError, StoreLocked, TransactionAborted, TransportError
 from faust_core.protocols.transport import Producer, Transport
 from faust_core.table_partition import UnwritableChange
 
@@ -43,6 +45,8 @@ T = TypeVar("T")
 TICK_S = 0.05
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
+#: The same when a store fails again and again.
+MAX_STORE_DELAY_S = 10.0
 
 
 class Worker:
@@ -89,6 +93,9 @@ class Worker:
         self._over = False
         #: transactions that were aborted one after the other
         self._aborts = 0
+        #: the same of stores that failed
+        self._store_failures = 0
+        self._recovering = False
         self._identity = Identity.of(self.conf)
         self._build()
 
@@ -120,6 +127,7 @@ class Worker:
             lambda: self.rebalancer.tasks,
             self.restorer,
         )
+        self.local_state = LocalState(Path(conf.tabledir), self._backends, self._declarations.tables.values())
         self.global_tables = GlobalTables(self._declarations.tables, self.stores, self.restorer, self._in_thread)
         self.membership = transport.membership(conf.id, self.member.protocol)
         self.outgoing: Outgoing
@@ -176,6 +184,7 @@ class Worker:
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
             on_new_topic=self._topics_changed,
+            store_failed=self.store_failed,
         )
 
     # -- life
@@ -280,6 +289,7 @@ class Worker:
         await self.streams.opened()
         self._opened = True
         await self.topics.prepare(self.fetcher.subscriptions())
+        await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()
         self.spawn(self.fetcher.run(), "faust fetch")
@@ -292,11 +302,17 @@ class Worker:
             await self.rebalancer.ready.wait()
         else:
             self.rebalancer.stable.set()
+        self.stores.patient = True
         self._joined.set()
         for job in self._declarations.jobs:
             self.start_job(job)
         log.info("worker ready")
         self._started.set()
+
+    async def _check_local_state(self) -> None:
+        if changelogs := self.local_state.changelogs:
+            ids = await self.admin.topic_ids(changelogs)
+            await self._in_thread(lambda: self.local_state.check(ids))
 
     async def _until_stopping(self, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run a coroutine; cancel it, and return False, where the worker is to stop before it is done."""
@@ -321,7 +337,7 @@ class Worker:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange) as exc:
+        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
@@ -430,10 +446,35 @@ class Worker:
             # Then the event itself fails, and its agent's policy decides.
             exc.table.be_strict()
             await self._rewind()
+        except (StoreLocked, StoreCorrupt) as exc:
+            self.store_failed(exc)
         except FencedError as exc:
             await self._fenced(exc)
         else:
             self._aborts = 0
+            self._store_failures = 0
+
+    def store_failed(self, error: StoreError) -> None:
+        """Go back to the last commit, and try again; where it is lost, take the partitions anew."""
+        self.checkpointer.abandon(f"a store failed: {error}")
+        if self._recovering or self._stopping.is_set():
+            return
+        self._recovering = True
+        self.spawn(self._recover(error), "faust recover")
+
+    async def _recover(self, error: StoreError) -> None:
+        delay = min(0.5 * 2 ** min(self._store_failures, 10), MAX_STORE_DELAY_S)
+        self._store_failures += 1
+        if isinstance(error, StoreLocked | StoreCorrupt):
+            log.error("a store is lost, its partitions are given up and taken anew: %s", error)
+            await self.rebalancer.drop_all()
+            await self._rewind(delay)
+            self.membership.rejoin()
+        else:
+            log.error("a store cannot be read, what follows the last commit is repeated in %.1f s: %s", delay, error)
+            async with self._committing:
+                await self._rewind(delay)
+        self._recovering = False
 
     async def _fenced(self, error: FencedError) -> None:
         if self.rebalancer.rebalancing or not self.conf.exactly_once:

@@ -43,6 +43,10 @@ class MemoryAdmin:
             raise TopicMissing(f"there is no topic {topic!r} in {self._broker.url}")
         return dict(found.config)
 
+    async def topic_ids(self, topics: Collection[str], /) -> Mapping[str, str]:
+        await self._request()
+        return {name: self._broker.topics[name].id for name in topics if name in self._broker.topics}
+
     async def start_offsets(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int]:
         await self._request()
         return {tp: self._log(tp).start for tp in partitions}

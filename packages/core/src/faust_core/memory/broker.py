@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
+from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from faust_core.clock import Clock, SystemClock
@@ -33,10 +34,11 @@ _unnamed = count(1)
 class Topic:
     """A topic's partitions and settings."""
 
-    __slots__ = ("compacted", "config", "logs", "max_message_bytes", "name")
+    __slots__ = ("compacted", "config", "id", "logs", "max_message_bytes", "name")
 
-    def __init__(self, name: str, partitions: int, config: Mapping[str, str]) -> None:
+    def __init__(self, name: str, topic_id: str, partitions: int, config: Mapping[str, str]) -> None:
         self.name = name
+        self.id = topic_id
         self.config = {**_DEFAULT_CONFIG, **config}
         self.compacted = "compact" in self.config["cleanup.policy"]
         self.max_message_bytes = int(self.config.get("max.message.bytes", "1048588"))
@@ -109,7 +111,7 @@ class Broker:
             reason = f"a topic has at least one partition, not {partitions}"
         if reason is not None:
             raise TopicMissing(f"topic {name!r} was not created: {reason}")
-        self.topics[name] = Topic(name, partitions, config or {})
+        self.topics[name] = Topic(name, uuid4().hex, partitions, config or {})
         self._topic_changed(name)
 
     def add_partitions(self, name: str, count: int) -> None:

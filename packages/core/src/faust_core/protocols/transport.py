@@ -302,6 +302,13 @@ class Admin(Protocol):
         """Return the broker's settings of a topic."""
         ...
 
+    async def topic_ids(self, topics: Collection[str], /) -> Mapping[str, str]:
+        """Return the broker's ids of those of `topics` that exist and have one.
+
+        A topic that is deleted and made anew has another id.
+        """
+        ...
+
     async def start_offsets(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int]:
         """Return the first offset that still exists of each partition."""
         ...
