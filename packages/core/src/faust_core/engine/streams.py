@@ -276,6 +276,10 @@ class Streams:
         policy = self._policy(self._conf.on_error)
 
         async def on_error(claim: Claim, error: Exception, who: str) -> None:
+            if isinstance(error, StoreError):
+                # As with agents: not the record's fault, which stays in hand until this is cancelled and repeated.
+                self._store_failed(error)
+                await asyncio.Event().wait()
             await policy.settle([claim], error, who)
 
         return on_error
