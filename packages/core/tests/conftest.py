@@ -124,9 +124,9 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 
 @pytest.fixture
-def new_lab() -> type[Lab]:
+def new_lab(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Lab]:
     """For tests that need one per example, in an event loop of their own."""
-    return Lab
+    return lambda: Lab(tmp_path_factory.mktemp("lab") / "tables")
 
 
 @pytest.fixture(name="eventually")

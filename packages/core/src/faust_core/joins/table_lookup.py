@@ -112,7 +112,7 @@ def _lookup(
                 part = task.open_tables.get(name) or table.current_partition()
                 first, keys = claim.index, _keys(claim, text)
             last = claim
-        if task.closed:
+        if task.halted and task.closed:
             table.current_partition()  # says so
         if on is not None:
             found = table.get(on(value), MISSING)
