@@ -195,9 +195,10 @@ class TablePartition:
     def settled(self, key: Any) -> Any:
         """Look below the uncommitted changes."""
         # Layer by layer, as a loop over them costs more than what it does.
-        value = self.staged.get(key, MISSING)
-        if value is not MISSING:
-            return value
+        if self.staged:
+            value = self.staged.get(key, MISSING)
+            if value is not MISSING:
+                return value
         value = self._young.get(key, MISSING)
         if value is not MISSING:
             return value

@@ -112,7 +112,7 @@ def _lookup(
                 part = task.open_tables.get(name) or table.current_partition()
                 first, keys = claim.index, _keys(claim, text)
             last = claim
-        if task.halted and task.closed:
+        if task.closed:
             table.current_partition()  # says so
         if on is not None:
             found = table.get(on(value), MISSING)
@@ -120,7 +120,8 @@ def _lookup(
             key = keys[claim.index - first]
             if key.__class__ is Undecoded:
                 key = key.decode(claim)
-            found = part.dirty.get(key, MISSING)
+            dirty = part.dirty
+            found = dirty.get(key, MISSING) if dirty else MISSING
             if found is MISSING and key is not None:
                 found = part.settled(key)
         if found is MISSING or found is DELETED:
