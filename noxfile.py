@@ -26,6 +26,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust_store_rocksdb": "store-rocksdb",
     "faust_store_redis": "store-redis",
     "faust_cli": "cli",
+    "faust_web": "web",
     "faust": "faust",
 }
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
@@ -79,7 +80,7 @@ def run_typecheck(session: nox.Session) -> None:
     session.run("mypy", *(part for name in PACKAGES for part in ("-p", name)))
     session.run(
         "mypy",
-        *existing("noxfile.py", "run.py", "conftest.py", "docs/*.py", "tests/services"),
+        *existing("noxfile.py", "run.py", "conftest.py", "docs/*.py", "tests/services", "tests/simulation"),
         *existing(*(f"tests/{folder}/*.py" for folder in ("docs", "examples", "packaging", "typing"))),
     )
     session.run("mypy", *existing("examples/*/src", "examples/*/*.py", "examples/*/tests"))
@@ -165,10 +166,26 @@ def integration(session: nox.Session) -> None:
 
 
 @nox.session
+def simulation(session: nox.Session) -> None:
+    """Whole workers through seeded schedules of faults: `-- --seeds 100000`; `-- --seed 17` shows one."""
+    install(session, "test")
+    arguments = session.posargs or ["--seeds", "100000"]
+    processes = [] if "--seed" in arguments else ["--processes", str(os.cpu_count() or 1)]
+    session.run("python", "-m", "tests.simulation", *processes, *arguments, env={"PYTHONHASHSEED": "0"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style: ruff check and ruff format."""
     install(session, "lint", packages=False)
     run_lint(session)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what we depend on: pip-audit, which asks a service on the network; not part of CI."""
+    install(session, "audit")
+    session.run("pip-audit", "--skip-editable", *session.posargs)
 
 
 @nox.session

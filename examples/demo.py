@@ -59,7 +59,7 @@ async def main() -> None:
                     price=rng.randrange(100, 10_000) / 100,
                 )
             )
-        while counted < ORDERS:  # noqa: ASYNC110  a program that ends by itself
+        while counted < ORDERS:
             await asyncio.sleep(0.05)
         best = sorted(turnover.items(), key=lambda item: -item[1])[:5]
         print("\nThe five accounts with the highest turnover:")

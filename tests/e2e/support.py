@@ -73,6 +73,13 @@ class Worker(GuardedProcess):
         self.wait_for_log("worker ready", timeout_s)
         return self
 
+    @property
+    def url(self) -> str:
+        """Where it serves HTTP."""
+        found = re.search(r"serving HTTP at (http://\S+)", self.text())
+        assert found, f"{self.name} serves nothing"
+        return found[1]
+
     def text(self) -> str:
         """The whole log."""
         return self.log.read_text(errors="replace")
@@ -152,12 +159,13 @@ class Application:
 
     # -- workers
 
-    def worker(self, name: str, /, *, state: str | None = None, **env: object) -> Worker:
+    def worker(self, name: str, /, *, state: str | None = None, web: bool = False, **env: object) -> Worker:
         """Start a worker; it is ended with the application.
 
         Args:
             name: of the log and the data directory; one name may be used again after its worker ended.
             state: the name of the data directory where it is not the worker's.
+            web: whether it serves HTTP, at a port of its own.
         """
         self._started[name] += 1
         number = self._started[name]
@@ -167,6 +175,7 @@ class Application:
             "APP_DATADIR": self.directory / f"{state or name}-data",
             "PYTHONPATH": ROOT,
             "PYTHONUNBUFFERED": "1",
+            **({"WEB_PORT": 0} if web else {}),
             **env,
         }
         command = [
@@ -181,7 +190,7 @@ class Application:
         ]
         worker = Worker(
             f"{name}-{number}" if number > 1 else name,
-            [*command, "--without-web"],
+            [*command, "--with-web" if web else "--without-web"],
             self.directory,
             {key: str(value) for key, value in variables.items()},
         )

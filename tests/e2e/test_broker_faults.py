@@ -28,11 +28,14 @@ def has_counted(workers: list[Worker], enough: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_workers_wait_for_a_broker_that_is_stopped_or_killed_and_go_on(
-    own_kafka: MakeKafka, unique: str, tmp_path: Path
+    own_kafka: MakeKafka, unique: str, tmp_path: Path, guarantee: str
 ) -> None:
     broker = own_kafka()
-    with orders_application(broker.bootstrap, unique, tmp_path, PARTITIONS, APP_STORE="rocksdb://") as app:
+    with orders_application(
+        broker.bootstrap, unique, tmp_path, PARTITIONS, APP_STORE="rocksdb://", PROCESSING_GUARANTEE=guarantee
+    ) as app:
         workers = [app.worker(name, E2E_WORKER=name) for name in ("a", "b")]
         with feeding(app, "orders", PARTITIONS, 300, order_of) as feeder:
             for worker in workers:
@@ -53,6 +56,6 @@ def test_workers_wait_for_a_broker_that_is_stopped_or_killed_and_go_on(
             sent = feeder.stop()
         app.wait_until_processed(PATH, 60)
         app.assert_nobody_exited()
-        assert_complete(app, sent, exactly=False)
+        assert_complete(app, sent, exactly=guarantee == "exactly_once")
         for worker in workers:
             assert worker.terminate() == 0, worker.tail()

@@ -51,12 +51,15 @@ def test_a_worker_frozen_for_longer_than_its_session_comes_back_without_harm(
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_workers_cut_off_from_the_broker_go_on_when_it_is_back(
-    own_kafka: MakeKafka, tcp_proxy: MakeProxy, unique: str, tmp_path: Path
+    own_kafka: MakeKafka, tcp_proxy: MakeProxy, unique: str, tmp_path: Path, guarantee: str
 ) -> None:
     proxy = tcp_proxy()
     broker = own_kafka(proxies=[proxy])
-    with orders_application(broker.bootstrap, unique, tmp_path, PARTITIONS, APP_STORE="rocksdb://") as app:
+    with orders_application(
+        broker.bootstrap, unique, tmp_path, PARTITIONS, APP_STORE="rocksdb://", PROCESSING_GUARANTEE=guarantee
+    ) as app:
         with feeding(app, "orders", PARTITIONS, 300, order_of) as feeder:
             behind = app.worker("behind", BROKER_URL=f"kafka://{proxy.address}").wait_until_ready()
             near = app.worker("near").wait_until_ready()
@@ -75,18 +78,12 @@ def test_workers_cut_off_from_the_broker_go_on_when_it_is_back(
                 time.sleep(2)
             sent = feeder.stop()
         app.wait_until_processed(PATH, 60)
-        assert_complete(app, sent, exactly=False)
+        assert_complete(app, sent, exactly=guarantee == "exactly_once")
         app.assert_nobody_exited()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(90)
-@pytest.mark.xfail(
-    strict=False,
-    raises=AssertionError,
-    reason="librdkafka's send_offsets_to_transaction or commit_transaction, called again after the broker was away,"
-    " never returns: the worker stays a member and processes nothing more",
-)
 def test_an_exactly_once_worker_goes_on_after_the_broker_was_killed(
     own_kafka: MakeKafka, unique: str, tmp_path: Path
 ) -> None:
@@ -95,11 +92,12 @@ def test_an_exactly_once_worker_goes_on_after_the_broker_was_killed(
         with feeding(app, "orders", PARTITIONS, 300, order_of) as feeder:
             worker = app.worker("only").wait_until_ready()
             wait_until_it_goes_on(worker)
-            for _ in range(3):  # it is a race
+            for _ in range(2):  # librdkafka's calls hang most of the times, not always
                 broker.kill()
                 time.sleep(2)
                 broker.start()
-                wait_until_it_goes_on(worker, 20)
+                took = wait_until_it_goes_on(worker, 20)
+                print(f"goes on {took:.1f} s after the broker is back")
                 time.sleep(1)
             sent = feeder.stop()
         app.wait_until_processed(PATH, 60)

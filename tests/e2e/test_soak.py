@@ -31,7 +31,6 @@ def test_nothing_is_lost_while_workers_are_killed_stopped_and_started(
         PARTITIONS,
         APP_STORE="rocksdb://",
         PROCESSING_GUARANTEE=guarantee,
-        APP_TRANSACTION_TIMEOUT=5,
     ) as app:
         names = ["a", "b", "c"]
         workers = {name: app.worker(name, E2E_WORKER=name) for name in names}

@@ -114,6 +114,18 @@ def _joined(output: str) -> bool:
     )
 
 
+def _rooms_watched(output: str) -> bool:
+    assert "-99" not in output
+    return all(
+        re.search(pattern, output, re.MULTILINE)
+        for pattern in (
+            r"^the first reading of partition \d is written$",
+            r"^hottest of \d+: attic with 35 °C$",
+            r"^room-alarms-attic: 35 °C is more than 30$",
+        )
+    )
+
+
 EXAMPLES = (
     Example("hello", _greeted, topics=("hello-topic",)),
     Example("orders", _orders_counted, topics=("orders", "orders.process-orders-Order.account_id-repartition")),
@@ -131,8 +143,41 @@ EXAMPLES = (
             "joins.greet-joins-orders-Order.customer-repartition",
         ),
     ),
+    Example(
+        "rooms", _rooms_watched, topics=("room-readings", "room-hottest", "room-alarms-cellar", "room-alarms-attic")
+    ),
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
+    Example(
+        "queries",
+        _printed(
+            "ada has 5 points",
+            "ada and bob: {'ada': 5, 'bob': 2}",
+            "names with a: [('ada', 5), ('alan', 1)]",
+            "over HTTP: 5",
+            "and all of them: ['ada', 'alan', 'bob']",
+        ),
+        worker=False,
+        topics=("points",),
+    ),
+    Example(
+        "embed_starlette",
+        _printed('GET /greet/ada: "welcome back, ada, for the 2nd time"', "GET /faust/table/visits/ada: 2"),
+        worker=False,
+    ),
     Example("ask", _printed("the squares are [0, 1, 4, 9, 16]"), worker=False),
+    Example(
+        "answers",
+        _printed(
+            "the greeter starts",
+            "the roots are [1.0, 2.0, 3.0]",
+            "an inverse is 0.25",
+            "an inverse is 0.2",
+            "no inverse: ZeroDivisionError: float division by zero",
+            "square_root is waiting",
+            "the greeter stops",
+        ),
+        worker=False,
+    ),
     Example(
         "embed_asyncio",
         _printed(*(f"welcome {name}, this is visit number {number}" for name, number in (("ada", 2), ("bob", 1)))),

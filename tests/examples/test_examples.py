@@ -20,7 +20,10 @@ each_on_kafka = pytest.mark.parametrize(
 OURS = re.compile(r"\[(ERROR|CRITICAL)\] faust_(core|models|cli)|^(Error:|Traceback)")
 
 #: The only errors that an example has in its log are those that it is about.
-MEANT = {"dead_letters": re.compile(r"dead_letters\.book failed on payments/")}
+MEANT = {
+    "dead_letters": re.compile(r"dead_letters\.book failed on payments/"),
+    "answers": re.compile(r"^Traceback"),  # of the division by zero
+}
 
 
 def check(example: Example, start: Start, broker_url: str, **environment: str) -> None:

@@ -39,7 +39,7 @@ async def work(program: ModuleType) -> None:
         for page in ["home", "home", "shop", "Köln", "home", "a/b", 'say "hi"']:
             await program.visits.send(key=page, value="somebody")
         async with asyncio.timeout(10):
-            while sum(program.pages.values()) < 7:  # noqa: ASYNC110  another program would look, too
+            while sum(program.pages.values()) < 7:
                 await asyncio.sleep(0.01)
         await program.app.commit()
 

@@ -1,11 +1,15 @@
 """`faust worker`: one process, its signals and its end."""
 
+import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -98,7 +102,8 @@ def test_a_crash_exits_with_1_and_its_reason_is_the_last_line(start, module):
     line = text.splitlines().index("        raise ValueError('it went\\n wrong')") + 1
     worker = start("-m", "faust_cli", "-A", name, "worker")
     assert worker.code() == 1
-    assert worker.stderr == f"Error: the worker failed: ValueError: it went wrong ({name}.py:{line}, in count)\n"
+    reason = f"Error: the worker failed: ValueError: it went wrong ({name}.py:{line}, in count)"
+    assert worker.stderr.splitlines()[-1] == reason
 
 
 def test_debug_adds_the_traceback(start, module):
@@ -129,16 +134,56 @@ def test_sigusr1_prints_where_every_task_stands(start, module):
     assert worker.process.poll() is None
 
 
-def test_web_options_are_accepted_with_a_note(start, module):
-    worker = start("-m", "faust_cli", "-A", module(program()), "worker", "-p", "6066", "-h", "me", "-b", "0.0.0.0")
-    worker.saying("got 1")
-    assert worker.stderr == "note: this version serves no web pages; the web options have no effect\n"
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
-def test_without_web_needs_no_note(start, module):
-    worker = start("-m", "faust_cli", "-A", module(program()), "worker", "--without-web")
+def test_a_worker_serves_http_and_stops_doing_so_with_itself(start, module):
+    port = free_port()
+    worker = start("-m", "faust_cli", "-A", module(program()), "worker", "-p", str(port), "-b", "127.0.0.1")
     worker.saying("got 1")
-    assert worker.stderr == ""
+    with urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
+        assert json.load(answer) == {"status": "OK"}
+    worker.send(signal.SIGTERM)
+    assert worker.code() == 0
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+
+
+def test_a_port_that_is_taken_ends_the_worker_with_the_reason(start, module):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        worker = start("-m", "faust_cli", "-A", module(program()), "worker", "--web-port", port)
+        assert worker.code() == 1
+    assert worker.last_line.startswith(f"Error: HTTP cannot be served at 127.0.0.1:{port}: ")
+    assert "web_port" in worker.last_line
+
+
+def test_without_web_nothing_is_served(start, module):
+    port = free_port()
+    worker = start(
+        "-m",
+        "faust_cli",
+        "-A",
+        module(program()),
+        "worker",
+        "-p",
+        str(port),
+        "--without-web",
+        "--web-transport",
+        "x://",
+    )
+    worker.saying("got 1")
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+    assert worker.stderr == "note: --web-transport has no effect here\n"
+
+
+def test_a_wrong_web_port_is_refused(start, module):
+    worker = start("-m", "faust_cli", "-A", module(program()), "worker", "-p", "70000")
+    assert worker.code() == 2
+    assert "70000 is not in the range" in worker.stderr
 
 
 def test_a_terminal_gets_a_banner_without_secrets(module, folder):

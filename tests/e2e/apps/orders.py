@@ -1,9 +1,20 @@
 """Orders, treated in three ways at once: sent on, counted where they are, counted after a `group_by`."""
 
+from pathlib import Path
+
 import faust
 from tests.e2e.apps.probes import counters, make_app, setting
 
 app = make_app()
+
+
+def first_time() -> bool:
+    """Whether no worker has failed yet; from now on one has."""
+    try:
+        raised.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 class Order(faust.Record, serializer="json"):
@@ -19,6 +30,8 @@ direct = app.Table("direct", default=int, key_type=str, value_type=int)
 grouped = app.Table("grouped", default=int, key_type=str, value_type=int)
 me = setting("WORKER")
 now = counters.now
+#: the number of an order on which one worker fails, once, and the file by which all know that it has
+raise_at, raised = setting("RAISE_AT"), Path(setting("RAISED", "raised"))
 
 
 @app.agent(orders)
@@ -27,6 +40,9 @@ async def count(stream: faust.Stream[Order]) -> None:
     async for order in stream:
         direct[order.account] += 1
         now[0] += 1
+        if str(order.number) == raise_at and first_time():
+            direct["only in the aborted transaction"] = 1
+            raise RuntimeError("as told")
 
 
 @app.agent(orders)

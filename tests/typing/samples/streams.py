@@ -83,3 +83,42 @@ async def of_its_own_topic(numbers: faust.Stream[int]) -> None:
 
 
 reveal_type(of_its_own_topic)  # is: Agent[int]
+
+
+@app.agent(topic)
+async def batches(orders: faust.Stream[Order]) -> None:
+    """Batches of events, copies, limits, acknowledging by hand: the values stay what they are."""
+    async for events in orders.take_events(10, within=1.0):
+        reveal_type(events)  # is: list[Event[Any, Order]]
+    async for stamped in orders.take_with_timestamp(10, 1.0, "at"):
+        reveal_type(stamped)  # is: list[Order]
+    async for held in orders.noack_take(10, within=1.0):
+        reveal_type(held[0].ack())  # is: bool
+    async for order in orders.noack().echo("copies").rate_limit(10, per=1.0):
+        reveal_type(order)  # is: Order
+    orders.rate_limit("10")  # error: arg-type
+
+
+@app.agent(topic)
+async def sending(orders: faust.Stream[Order]) -> None:
+    """What is known of a record that was sent."""
+    async for event in orders.events():
+        sent = await topic.send(key="k", value=event.value)
+        reveal_type(sent)  # is: SentRecord
+        metadata = await sent
+        reveal_type(metadata.offset)  # is: int
+        reveal_type(event.attach("copies"))  # is: SentRecord
+        reveal_type((await event.forward(topic)).done())  # is: bool
+        await topic.send("k")  # error: call-arg
+
+
+async def numbers() -> AsyncIterator[int]:
+    """Any async iterable can be streamed."""
+    yield 1
+
+
+async def local() -> None:
+    """Streams of what a program has in its own hands."""
+    reveal_type(app.stream(numbers()))  # is: Stream[int]
+    reveal_type(app.stream(["a"]))  # is: Stream[str]
+    reveal_type(app.stream("orders"))  # is: Stream[Any]

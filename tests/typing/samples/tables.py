@@ -23,6 +23,16 @@ async def read() -> None:
     reveal_type(await counts.fetch_many(["a"]))  # is: dict[str, int]
 
 
+async def ask() -> None:
+    """Ask whichever worker has the key."""
+    reveal_type(await counts.query("a"))  # is: int
+    reveal_type((await counts.query_answer("a")).lag)  # is: int | None
+    reveal_type(await counts.query_many(["a"]))  # is: Answers[str, int]
+    reveal_type((await counts.query_page(prefix="a")).items)  # is: Sequence[tuple[str, int]]
+    reveal_type([item async for item in counts.query_items()])  # is: list[tuple[str, int]]
+    await counts.query(5)  # error: arg-type
+
+
 rates = app.GlobalTable("rates", key_type=str, value_type=float, default=float, partitions=1)
 reveal_type(rates)  # is: GlobalTable[str, float]
 reveal_type(rates["EUR"])  # is: float
@@ -39,3 +49,4 @@ reveal_type(app.SetGlobalTable("groups", key_type=str, value_type=str))  # is: S
 async def change() -> None:
     """Change a set from anywhere."""
     await members.manager.add("a", 1)
+    reveal_type(await members.query("a"))  # is: set[int]

@@ -90,6 +90,11 @@ class FileAdmin:
     async def delete_group(self, group_id: str, /) -> None:
         await self._file.run(lambda connection: group.delete(connection, group_id))
 
+    async def committed_by(
+        self, group_id: str, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, str]:
+        return {}  # nothing is committed in a transaction
+
     async def fence(self, transactional_ids: Collection[str], /) -> None:
         raise ConfigError("the file broker has no transactions: use processing_guarantee='at_least_once'")
 

@@ -113,6 +113,13 @@ def set_datadir(app: App, datadir: Path, *, explicit: bool = True) -> None:
     app.conf = dataclasses.replace(conf, datadir=named, tabledir=tables, explicit=settings)
 
 
+def set_web(app: App, **given: Any) -> None:
+    """Change settings of HTTP, before the application is started; None leaves one as it is."""
+    values = {name: value for name, value in given.items() if value is not None}
+    if values:
+        app.conf = app.conf.with_web(**values)
+
+
 def is_embedded(app: App) -> bool:
     """Whether the broker lives inside the application's own process, where nobody else can reach it."""
     return app.conf.broker[0].startswith("memory:")

@@ -39,23 +39,33 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             module = importlib.import_module(f"faust_cli.commands.{cmd_name}")
             return cast("click.Command", getattr(module, cmd_name))
-        return _plugin(cmd_name)
+        return _plugin(cmd_name) or _of_application(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+        options = ctx.find_object(Options)
+        if options is not None and options.given is not None and options.given.commands:
+            with formatter.section("Commands of this application"):
+                formatter.write_dl(
+                    [(spec.name, spec.help.partition("\n")[0]) for spec in options.given.commands.values()]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(COMMANDS))}"
+        if not name.startswith("-") and name not in COMMANDS and _plugin(name) is None:
+            command = _of_application(ctx, name, tuple(args[1:]))
+            if command is not None:
+                return name, command, args[1:]
+            known = {*COMMANDS, *_names_of_application(ctx)}
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
             ctx.fail(f"no command {name!r}: {hint}")
         return super().resolve_command(ctx, args)
 
@@ -67,6 +77,18 @@ def _plugin(name: str) -> click.Command | None:
         command: Any = entry.load()
         return command if isinstance(command, click.Command) else None
     return None
+
+
+def _of_application(ctx: click.Context, name: str, args: tuple[str, ...] = ()) -> click.Command | None:
+    from faust_cli.app_commands import command_of  # noqa: PLC0415  it imports the engine
+
+    return command_of(ctx, name, args)
+
+
+def _names_of_application(ctx: click.Context) -> dict[str, str]:
+    from faust_cli.app_commands import command_names  # noqa: PLC0415
+
+    return command_names(ctx)
 
 
 @click.group(cls=LazyGroup, params=global_options())

@@ -16,9 +16,12 @@ DISTRIBUTIONS = (
     "faust-store-rocksdb",
     "faust-store-redis",
     "faust-cli",
+    "faust-web",
     "confluent-kafka",
     "aiokafka",
     "msgspec",
+    "starlette",
+    "uvicorn",
     "uvloop",
 )
 

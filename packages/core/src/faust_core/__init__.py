@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faust_core.agents import Agent
     from faust_core.app import App
+    from faust_core.engine.channels import Channel
     from faust_core.engine.rpc import AgentError
     from faust_core.errors import FaustError
     from faust_core.events import Event, current_event
     from faust_core.protocols.transport import Credentials
     from faust_core.records import RecordMetadata, TopicPartition
+    from faust_core.services import Service
     from faust_core.settings import ProcessingGuarantee, Settings
     from faust_core.stream import Stream
     from faust_core.tables import GlobalTable, SetGlobalTable, SetTable, Table
+    from faust_core.testing import TestDriver
     from faust_core.topics import Topic
     from faust_core.windows import HoppingWindow, SessionWindow, SlidingWindow, TumblingWindow, Window
 
@@ -25,6 +28,7 @@ __all__ = [
     "Agent",
     "AgentError",
     "App",
+    "Channel",
     "Credentials",
     "Event",
     "FaustError",
@@ -32,6 +36,7 @@ __all__ = [
     "HoppingWindow",
     "ProcessingGuarantee",
     "RecordMetadata",
+    "Service",
     "SessionWindow",
     "SetGlobalTable",
     "SetTable",
@@ -39,6 +44,7 @@ __all__ = [
     "SlidingWindow",
     "Stream",
     "Table",
+    "TestDriver",
     "Topic",
     "TopicPartition",
     "TumblingWindow",
@@ -51,6 +57,7 @@ _MODULES = {
     "Agent": "agents",
     "AgentError": "engine.rpc",
     "App": "app",
+    "Channel": "engine.channels",
     "Credentials": "protocols.transport",
     "Event": "events",
     "FaustError": "errors",
@@ -58,15 +65,17 @@ _MODULES = {
     "HoppingWindow": "windows",
     "ProcessingGuarantee": "settings",
     "RecordMetadata": "records",
+    "Service": "services",
+    "SessionWindow": "windows",
     "SetGlobalTable": "tables",
     "SetTable": "tables",
     "Settings": "settings",
+    "SlidingWindow": "windows",
     "Stream": "stream",
     "Table": "tables",
+    "TestDriver": "testing",
     "Topic": "topics",
     "TopicPartition": "records",
-    "SessionWindow": "windows",
-    "SlidingWindow": "windows",
     "TumblingWindow": "windows",
     "Window": "windows",
     "current_event": "events",

@@ -44,7 +44,10 @@ def gather(table: _Table, options: Mapping[str, Any], environ: Mapping[str, str]
     given = _from_arguments(table, options)
     prefix = environ.get("APP_ENV_PREFIX") or given.get("env_prefix", ("", ""))[0]
     given |= _from_environment(table, environ, prefix)
-    return {name: _checked(name, table[name].metadata["parse"], *value) for name, value in given.items()}
+    return {
+        name: _checked(name, table[name].metadata["parse"], *value, secret=table[name].metadata["secret"])
+        for name, value in given.items()
+    }
 
 
 def _from_arguments(table: _Table, options: Mapping[str, Any]) -> _Given:
@@ -80,13 +83,15 @@ def _from_environment(table: _Table, environ: Mapping[str, str], prefix: str) ->
     return given
 
 
-def _checked(name: str, parse: p.Parser, value: Any, source: str) -> Any:
+def _checked(name: str, parse: p.Parser, value: Any, source: str, *, secret: bool = False) -> Any:
     try:
         return parse(value)
     except ValueError as exc:
-        shown = type(value).__name__ if name == "broker_credentials" else _without_password(repr(value))
+        hidden = secret or name == "broker_credentials"
+        shown = type(value).__name__ if hidden else _without_password(repr(value))
         raise ConfigError(f"setting {name} = {shown} (from {source}) is not possible: give {exc}") from None
 
 
 def _without_password(shown: str) -> str:
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", shown)
+    # Up to the last one: a password that is not percent-encoded may hold anything.
+    return re.sub(r"(?<=://).*@", "***@", shown, flags=re.DOTALL)

@@ -5,12 +5,15 @@ Each parser returns the value, or raises `ValueError` with what it would have ta
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 __all__ = [
@@ -27,8 +30,11 @@ __all__ = [
     "producer_acks",
     "seconds",
     "sequence",
+    "ssl_context",
     "text",
     "time_zone",
+    "token",
+    "url",
 ]
 
 Parser = Callable[[Any], Any]
@@ -59,6 +65,30 @@ def boolean(value: Any) -> bool:
     if word in _FALSE:
         return False
     raise ValueError("true, yes, on, 1, or false, no, off, 0")
+
+
+def token(value: Any) -> str:
+    """Return what may stand behind `Bearer`."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._~+/=-]+", value):
+        return value
+    raise ValueError("letters, digits and any of - . _ ~ + / =, without spaces")
+
+
+def url(value: Any) -> str:
+    """Return the URL of a web server, without a slash at its end."""
+    with contextlib.suppress(ValueError):
+        written = text(value).rstrip("/")
+        parts = urlsplit(written)
+        more = parts.query or parts.fragment or parts.username
+        if parts.scheme in {"http", "https"} and parts.hostname and not more and parts.port != 0:
+            return written
+    raise ValueError("a URL such as https://worker-1.example.com:6066")
+
+
+def ssl_context(value: Any) -> Any:
+    if hasattr(value, "wrap_bio"):
+        return value
+    raise ValueError("an ssl.SSLContext")
 
 
 def integer(minimum: int, maximum: int | None = None) -> Parser:

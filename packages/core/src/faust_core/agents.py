@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
+from faust_core._context import current_run
+from faust_core.asked import Asked
 from faust_core.errors import ConfigError
-from faust_core.topics import HeadersArg, SentRecord, Topic, TopicOptions
+from faust_core.supervision import POLICIES, ActorInfo, supervisor_policy
+from faust_core.topics import Topic, TopicOptions
 
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
     from faust_core.stream import Stream
+    from faust_core.testing.agent import AgentTestContext
 
-__all__ = ["Agent", "AgentFunction", "AgentOptions", "AgentTopicOptions", "ErrorPolicy", "Sink"]
+__all__ = [
+    "ActorInfo",
+    "Agent",
+    "AgentFunction",
+    "AgentOptions",
+    "AgentTopicOptions",
+    "ErrorPolicy",
+    "Sink",
+    "current_agent",
+]
 
 T = TypeVar("T")
 
 AgentFunction = Callable[["Stream[Any]"], "Awaitable[Any] | AsyncIterator[Any]"]
-#: Where an agent's results go: another agent, a topic, or a function (which may be async).
+#: Where an agent's results go: another agent, a topic, a channel, or a function (which may be async).
 Sink = Any
-#: What `on_error` may be: a policy by name, or a function of (agent, exception) that is told first.
+#: What `on_error` may be: a policy by name, or a function of (agent, exception) that is told, and may say the policy.
 ErrorPolicy = str | Callable[["Agent[Any]", BaseException], Any]
 
 
@@ -30,10 +49,12 @@ class AgentOptions(TypedDict, total=False):
 
     name: str | None
     concurrency: int
+    supervisor_strategy: Any
     sink: Iterable[Sink]
     on_error: ErrorPolicy | None
     isolated_partitions: bool
     use_reply_headers: bool
+    help: str | None
 
 
 class AgentTopicOptions(AgentOptions, TopicOptions, total=False):
@@ -42,17 +63,13 @@ class AgentTopicOptions(AgentOptions, TopicOptions, total=False):
     key_type: Any
 
 
-POLICIES = ("dead_letter", "retry", "skip", "crash")
-
-REPLY_TO = "Faust-Ag-ReplyTo"
-CORRELATION_ID = "Faust-Ag-CorrelationId"
-
-
-class Agent(Generic[T]):
+class Agent(Asked, Generic[T]):
     """An actor: a function that processes the stream of its topic, on every worker of the application.
 
     An event whose body raises is dealt with by the agent's error policy and the agent goes on.
     """
+
+    topic: Topic[Any, T]
 
     def __init__(
         self,
@@ -62,6 +79,7 @@ class Agent(Generic[T]):
         name: str,
         topic: Topic[Any, T],
         concurrency: int = 1,
+        supervisor_strategy: Any = None,
         sink: Iterable[Sink] = (),
         on_error: ErrorPolicy | None = None,
         isolated_partitions: bool = False,
@@ -79,8 +97,15 @@ class Agent(Generic[T]):
                 f"agent {name}: {topic} is read by one actor: leave concurrency at 1 and isolated_partitions out. "
                 "Several would hand out the changes of one key out of order"
             )
+        if isolated_partitions and topic.in_memory:
+            raise ConfigError(f"agent {name}: isolated_partitions needs a topic: {topic} has no partitions")
         if isinstance(on_error, str) and on_error not in POLICIES:
             raise ConfigError(f"agent {name}: on_error={on_error!r} is none of {', '.join(POLICIES)}")
+        if not use_reply_headers and not topic.in_memory and topic.value_serializer != "json":
+            raise ConfigError(
+                f"agent {name}: use_reply_headers=False puts the address of the answer into the value, which must be "
+                f"JSON, and {topic} has {topic.value_serializer}"
+            )
         self.app = app
         self.function = function
         self.name = name
@@ -88,11 +113,12 @@ class Agent(Generic[T]):
         self.concurrency = concurrency
         self.isolated_partitions = isolated_partitions
         self.use_reply_headers = use_reply_headers
+        self.supervisor_strategy = supervisor_strategy
         self.help = help if help is not None else (inspect.getdoc(function) or "")
         self._on_error = on_error
+        self._supervisor_policy = supervisor_policy(supervisor_strategy, f"agent {name}")
         self._sinks: list[Sink] = list(sink)
-        target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-        self.yields = inspect.isasyncgenfunction(inspect.unwrap(target))
+        self.yields = _is_generator(function)
         if self._sinks and not self.yields:
             raise ConfigError(f"agent {name} has sinks but yields nothing that could go there")
 
@@ -106,74 +132,61 @@ class Agent(Generic[T]):
     @property
     def policy(self) -> str:
         """What is done with an event whose body raised."""
-        return self._on_error if isinstance(self._on_error, str) else self.app.conf.on_error
+        if isinstance(self._on_error, str):
+            return self._on_error
+        return self._supervisor_policy or self.app.conf.on_error
 
     @property
     def error_callback(self) -> Callable[[Agent[Any], BaseException], Any] | None:
         return None if isinstance(self._on_error, str) or self._on_error is None else self._on_error
 
-    def __call__(self, stream: Stream[T]) -> Any:
-        """Run the function over another stream."""
-        return self.function(stream)
+    def __call__(self, stream: Stream[T] | None = None, *, channel: Any = None) -> Any:
+        """Run the function over another stream: `stream`, or that of `channel`; by default a new one of the topic."""
+        return self.function(stream if stream is not None else (channel or self.topic).stream())
 
-    # -- sending to it
+    def stream(self) -> Stream[T]:
+        """Return another stream of the agent's topic, to be iterated inside a task of the running application."""
+        return self.topic.stream()
 
-    async def send(
-        self,
-        *,
-        key: Any = None,
-        value: Any = None,
-        partition: int | None = None,
-        timestamp: float | None = None,
-        headers: HeadersArg = None,
-        callback: Callable[[Any], Any] | None = None,
-        reply_to: Agent[Any] | Topic[Any, Any] | str | None = None,
-        correlation_id: str | None = None,
-    ) -> SentRecord:
-        """Send a value to the agent's topic; where it yields, `reply_to` gets the results."""
-        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
-        if reply_to is not None:
-            destination = reply_to if isinstance(reply_to, str) else getattr(reply_to, "topic", reply_to).name
-            correlation_id = correlation_id or str(uuid.uuid4())
-            pairs += [(REPLY_TO, destination.encode()), (CORRELATION_ID, correlation_id.encode())]
-        return await self.topic.send(
-            key=key, value=value, partition=partition, timestamp=timestamp, headers=pairs or None, callback=callback
-        )
+    # -- its running instances
 
-    async def cast(
-        self,
-        value: Any = None,
-        *,
-        key: Any = None,
-        partition: int | None = None,
-        timestamp: float | None = None,
-        headers: HeadersArg = None,
-    ) -> None:
-        """Send a value and forget it."""
-        await self.send(key=key, value=value, partition=partition, timestamp=timestamp, headers=headers)
+    @property
+    def actors(self) -> list[ActorInfo]:
+        """The instances on this worker; none while the application does not run."""
+        return self.app.actors_of(self)
 
-    async def ask(
-        self,
-        value: Any = None,
-        *,
-        key: Any = None,
-        partition: int | None = None,
-        timestamp: float | None = None,
-        headers: HeadersArg = None,
-        timeout: float = 60.0,
-    ) -> Any:
-        """Send a value, and return what the agent yields for it.
+    def actor_tracebacks(self) -> list[str]:
+        """Return where in its code each actor is."""
+        return [actor.traceback for actor in self.actors]
 
-        Args:
-            timeout: seconds.
+    def info(self) -> dict[str, Any]:
+        """Return what the agent is made of; `Agent(**info)` makes another one."""
+        return {
+            "app": self.app,
+            "function": self.function,
+            "name": self.name,
+            "topic": self.topic,
+            "concurrency": self.concurrency,
+            "supervisor_strategy": self.supervisor_strategy,
+            "sink": self.sinks,
+            "on_error": self._on_error,
+            "isolated_partitions": self.isolated_partitions,
+            "use_reply_headers": self.use_reply_headers,
+            "help": self.help,
+        }
 
-        Raises:
-            TimeoutError: no answer in time: the agent is not running, or yielded nothing for this value.
-            AgentError: the agent raised; the message is the exception's.
+    def clone(self, **changes: Any) -> Agent[Any]:
+        """Return the same agent but for `changes`.  It is not run by the application, its function can be called."""
+        return Agent(**{**self.info(), **changes})
+
+    def cancel(self) -> None:
+        """Have this worker's actors finish what they have in hand, and read no further.
+
+        Its partitions stay with this worker and nothing more of them is committed, until the worker restarts.
         """
-        return await self.app.rpc.ask(
-            self, value, key=key, partition=partition, timestamp=timestamp, headers=headers, timeout=timeout
-        )
+        self.app.cancel_actors(self)
+
+    # -- its results
 
     def add_sink(self, sink: Sink) -> None:
         """Send what the agent yields to one more place."""
@@ -185,5 +198,33 @@ class Agent(Generic[T]):
     def sinks(self) -> Sequence[Sink]:
         return tuple(self._sinks)
 
+    # -- testing
+
+    def test_context(self, *, raise_errors: bool = True, **settings: Any) -> AgentTestContext:
+        """Run this agent alone, on a broker in memory: `async with agent.test_context() as tested: …`.
+
+        Args:
+            raise_errors: raise what the agent raises from `put`; otherwise its error policy is carried out.
+            settings: of the application, for this test.
+        """
+        from faust_core.testing.agent import AgentTestContext  # noqa: PLC0415  tests only
+
+        return AgentTestContext(self, raise_errors=raise_errors, **settings)
+
     def __repr__(self) -> str:
         return f"<Agent: {self.name} on {self.topic}>"
+
+
+def current_agent() -> Agent[Any] | None:
+    """Return the agent whose code is running; None outside of agents."""
+    run = current_run.get()
+    agent = None if run is None else getattr(run.who, "agent", None)
+    return agent if isinstance(agent, Agent) else None
+
+
+def _is_generator(function: Any) -> bool:
+    """Whether it yields: a function, a partial one, or an object that is called like one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    return inspect.isasyncgenfunction(inspect.unwrap(called))

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from faust_core.agents import Agent
-from faust_core.application import AppProtocol
+from faust_core._context import current_claim
+from faust_core.agents import ActorInfo, Agent
+from faust_core.application import AppProtocol, AsksTables
+from faust_core.clock import Clock, SystemClock
 from faust_core.declaring import Declares
 from faust_core.engine.backends import Backends
 from faust_core.engine.client import Client
+from faust_core.engine.queries import NotRunning
 from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
+from faust_core.engine.served import ServedApp
+from faust_core.engine.web import Web
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
+from faust_core.headers import HeadersArg
+from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
-from faust_core.records import RecordMetadata
-from faust_core.registry import has_store, store_factory, transport_factory
+from faust_core.protocols.web import AsgiApplication
+from faust_core.registry import has_store, store_factory, transport_factory, web_plugin
+from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
 from faust_core.stream import StreamRuntime
-from faust_core.topics import HeadersArg, SentRecord, Topic
+from faust_core.topics import Topic
 
 __all__ = ["App"]
 
@@ -55,10 +64,17 @@ class App(Declares):
 
     def __init__(self, id: str, **options: Any) -> None:  # noqa: A002  the name that applications use
         super().__init__(Settings.from_options(id, options))
+        #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
+        self.clock: Clock = SystemClock()
+        #: told of each error that agents, jobs and decoding raise, before their policies deal with it; for tests
+        self.on_error_seen: Callable[[str, BaseException], None] | None = None
+        #: tables are kept in memory, wherever they are declared to be kept; for tests
+        self.stores_in_memory = False
         self._worker: Worker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
         self._configured = False
+        self._started_before = False
         self._transport: Transport | None = None
         #: what is sent with; None while the application is not started.  Plain, as each send reads it.
         self.active_producer: Producer | None = None
@@ -68,6 +84,7 @@ class App(Declares):
             expires_s=self.conf.reply_expires,
             replication_factor=self.conf.topic_replication_factor,
         )
+        self.served = ServedApp(lambda: self.conf.id, self.tables, lambda: self._worker)
         for name in self.conf.ignored:
             log.info("setting %s is accepted, and has no effect here", name)
 
@@ -77,6 +94,24 @@ class App(Declares):
 
     def _application(self) -> AppProtocol:
         return self
+
+    @property
+    def queries(self) -> AsksTables:
+        """What tables ask other workers by."""
+        return NotRunning(self.conf.id) if self._worker is None else self._worker.queries
+
+    def asgi(self) -> AsgiApplication:
+        """Return an ASGI application that shows this one over HTTP, to be mounted in another ASGI application.
+
+        Workers reach each other through it where the setting `canonical_url` says where it is mounted.
+
+        Raises:
+            PluginMissing: faust-web is not installed.
+        """
+        plugin = web_plugin()
+        if plugin is None:
+            raise PluginMissing("app.asgi() needs the web package: pip install faust-web")
+        return plugin.application(self.served, self.conf.web_context())
 
     def _runtime(self) -> StreamRuntime:
         if self._worker is None:
@@ -95,14 +130,23 @@ class App(Declares):
         key: Any = None,
         value: Any = None,
         partition: int | None = None,
-        timestamp: float | None = None,
+        timestamp: float | dt.datetime | None = None,
         headers: HeadersArg = None,
-        callback: Callable[[RecordMetadata], Any] | None = None,
+        schema: Any = None,
+        key_serializer: str | None = None,
+        value_serializer: str | None = None,
+        callback: SentCallback | None = None,
     ) -> SentRecord:
-        """Send to a topic, an agent, or a topic by name."""
-        topic: Any = self.topic(channel) if isinstance(channel, str) else channel
-        sent: SentRecord = await topic.send(
-            key=key, value=value, partition=partition, timestamp=timestamp, headers=headers, callback=callback
+        """Send to a topic, an agent, or a topic by name.  See `Topic.send`."""
+        codecs = {"schema": schema, "key_serializer": key_serializer, "value_serializer": value_serializer}
+        sent: SentRecord = await self.channel_named(channel).send(
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+            callback=callback,
+            **{name: codec for name, codec in codecs.items() if codec is not None},
         )
         return sent
 
@@ -133,6 +177,11 @@ class App(Declares):
     async def start_client(self) -> None:
         """Connect for sending and asking, without processing anything; `stop()` ends it."""
         await self._connect()
+
+    async def maybe_start_client(self) -> None:
+        """Likewise, unless the application runs."""
+        if self._worker is None:
+            await self._connect()
 
     # -- running
 
@@ -171,11 +220,28 @@ class App(Declares):
 
     def make_store_backend(self, url: str | None = None) -> StoreBackend:
         """Make the store of `url`, without one that of `store_url`; nothing is opened yet."""
-        url = url or self.store_url
+        url = "memory://" if self.stores_in_memory else url or self.store_url
         return store_factory(url)(url, StoreContext(self.conf.id, Path(self.conf.tabledir), {}))
 
-    async def start(self, *, on_progress: Callable[[Progress], None] | None = None) -> None:
+    # Hooks of subclasses; each comes before or after everything else of its kind.
+
+    async def on_first_start(self) -> None:
+        """It is started for the first time in this process."""
+
+    async def on_start(self) -> None:
+        """It is being started: nothing runs yet."""
+
+    async def on_stop(self) -> None:
+        """It is being stopped: everything still runs."""
+
+    async def on_shutdown(self) -> None:
+        """Nothing runs any more."""
+
+    async def start(self, *, on_progress: Callable[[Progress], None] | None = None, serve: bool | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
+
+        Args:
+            serve: whether to serve HTTP; None does so where `web_enabled` was set to true.
 
         Raises:
             FaustError: what is wrong with the settings, the broker, the topics or the tables.
@@ -184,10 +250,20 @@ class App(Declares):
             raise ConfigError(f"application {self.id} runs already")
         self._tell_configured()
         await self._disconnect()
+        if not self._started_before:
+            self._started_before = True
+            await self.on_first_start()
+        await self.on_start()
         backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
         self._worker = Worker(
-            self, self.declarations(), self.signals, self._transport, backends, on_progress=on_progress
+            self,
+            self.declarations(),
+            self.signals,
+            self._transport,
+            backends,
+            on_progress=on_progress,
+            web=Web(self.served, self.conf, serve=serve),
         )
         self.active_producer = self._worker.producer
         try:
@@ -210,17 +286,42 @@ class App(Declares):
         Raises:
             Exception: what the worker failed with, if it did.
         """
-        await self.rpc.aclose()
+        ran = self._worker is not None
         try:
+            if self._worker is not None and not self._worker.failed:
+                await self.on_stop()
             if self._worker is not None:
                 await self._worker.stop()
                 await self._worker.wait()
         finally:
+            await self.rpc.aclose()
             self._forget_worker()
             await self._disconnect()
+            if ran:
+                await self.on_shutdown()
 
     def _forget_worker(self) -> None:
         self._worker = self._transport = self.active_producer = None
+
+    async def maybe_start(self) -> bool:
+        """Start it unless it runs; returns whether it was started."""
+        if self._worker is not None:
+            return False
+        await self.start()
+        return True
+
+    @property
+    def started(self) -> bool:
+        return self._worker is not None
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether loops of tasks should end: the application is not running, or is being stopped."""
+        return self._worker is None or self._worker.stopping
+
+    def finalize(self) -> None:
+        """Say that the settings are final; starting does that, too."""
+        self._tell_configured()
 
     async def wait(self) -> None:
         """Return when the worker has stopped by itself.
@@ -236,14 +337,42 @@ class App(Declares):
         """The running worker; None while the application is not started."""
         return self._worker
 
-    async def commit(self) -> None:
-        """Take a checkpoint now."""
-        if self._worker is not None:
+    @property
+    def url(self) -> str | None:
+        """Where this worker can be asked over HTTP; None where it is not running, or serves nothing."""
+        return None if self._worker is None else self._worker.member.endpoint
+
+    async def commit(self, topics: Iterable[str] | None = None) -> None:  # noqa: ARG002  for existing applications
+        """Take a checkpoint now, of everything, whatever the topics are; return when it is taken.
+
+        Inside of an event it returns at once, and the checkpoint is taken as soon as the event is done: a commit
+        waits for events in hand, and this one would wait for itself.
+        """
+        if self._worker is None:
+            return
+        if current_claim.get() is not None:
+            self._worker.commit_soon()
+        else:
             await self._worker.commit(None)
+
+    async def sleep(self, seconds: float | dt.timedelta) -> None:
+        """Wait; in a `TestDriver`, until the test moves its time so far."""
+        await self.clock.sleep(seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds)
 
     def is_leader(self) -> bool:
         """Whether this worker is the one that runs `on_leader` jobs."""
         return self._worker is not None and self._worker.is_leader()
+
+    def saw_error(self, who: str, error: BaseException, /) -> None:
+        if self.on_error_seen is not None:
+            self.on_error_seen(who, error)
+
+    def actors_of(self, agent: Agent[Any], /) -> list[ActorInfo]:
+        return [] if self._worker is None else self._worker.streams.actors_of(agent)
+
+    def cancel_actors(self, agent: Agent[Any], /) -> None:
+        if self._worker is not None:
+            self._worker.streams.cancel_actors(agent)
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
@@ -271,6 +400,11 @@ class App(Declares):
             main(self)
             return
         raise PluginMissing("app.main() needs the command line: pip install faust-cli")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(self, name)
 
     def __repr__(self) -> str:
         return f"<App: {self.id}>"

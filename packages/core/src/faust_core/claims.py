@@ -7,12 +7,21 @@ carried out.  A claim that is not finished holds the committed offset back at it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
+from faust_core.protocols.transport import Producer
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
 
-__all__ = ["Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
+__all__ = ["Attached", "Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
+
+
+class Attached(NamedTuple):
+    """A record that is written when the offset of an event is committed, and never if the event fails."""
+
+    claim: Claim
+    offset: int
+    send: Callable[[Producer], None]
 
 
 class TaskView(Protocol):
@@ -21,11 +30,13 @@ class TaskView(Protocol):
     Attributes:
         halted: no further item may be handed out: a checkpoint waits for those in flight.
         closed: the partition was taken away; what its items still do is dropped.
+        attached: what was sent to be written when its event's offset is committed; None where no offset ever is.
         open_tables: the task's own partition of each table of its group; empty once it is closed.
     """
 
     halted: bool
     closed: bool
+    attached: list[Attached] | None
     open_tables: Mapping[str, Any]
 
     @property
@@ -67,17 +78,25 @@ class ClaimHolder(Protocol):
 
     def leave(self, claim: Claim, /) -> None: ...
 
+    def ack(self, claim: Claim, offset: int, /) -> bool: ...
+
+    def is_open(self, claim: Claim, offset: int, /) -> bool: ...
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool: ...
+
 
 class Claim:
     """The records `start` … `stop - 1` of a batch; `index` is the one in the user's hands."""
 
     __slots__ = (
         "actor",
+        "after",
         "batch",
         "buffered",
         "failed",
         "held",
         "index",
+        "manual",
         "raw",
         "source",
         "start",
@@ -100,12 +119,16 @@ class Claim:
         self.source = source
         #: the asyncio task that works on it
         self.actor: asyncio.Task[Any] | None = None
+        #: called when the body is through with a batch that `take()` has handed out
+        self.after: Callable[[], Awaitable[None]] | None = None
         #: `take()` holds all of a claim's items until the body is through with them.
         self.held = False
         #: `take()` is still collecting: nothing has been done with the items yet
         self.buffered = False
         #: indexes of the items that `take()` holds: not those that were dropped on the way
         self.taken: list[int] = []
+        #: its items are done when the program acknowledges them
+        self.manual = False
         #: its body raised: what becomes of its items is the error policy's matter
         self.failed = False
         #: the values that the stream has before it; emptied when its loop is left
@@ -148,6 +171,19 @@ class Claim:
     def headers(self) -> Headers:
         return self.batch.headers(self.index)
 
+    def attach(self, offset: int, send: Callable[[Producer], None]) -> bool:
+        """Have `send` called, with the producer, when the offset of an item is committed; False where none ever is."""
+        if self.task.attached is None or self.task.closed:
+            return False
+        self.task.attached.append(Attached(self, offset, send))
+        return True
+
+    def drop_attached(self) -> None:
+        """The body failed: what it attached to the items that are not done is not sent."""
+        attached = self.task.attached
+        if attached:
+            attached[:] = [one for one in attached if one.claim is not self or one.offset < self.floor]
+
     def key(self) -> Any:
         """Decode the key of the item in hand.
 
@@ -164,13 +200,49 @@ class Claim:
 
 
 class ClaimSource(Protocol):
-    """Hands out records to the actors that share it."""
+    """Hands out records to the actors that share it.
+
+    Attributes:
+        ended: there will be no more; only sources that are not topics end.
+        taken: how many items were taken so far.
+    """
+
+    ended: bool
+    taken: int
+
+    def partitions(self) -> Iterable[TopicPartition]:
+        """Return what it hands out now."""
+        ...
+
+    def throw(self, error: BaseException, /) -> None:
+        """Raise `error` from the next call of `claim`."""
+        ...
+
+    def close(self) -> None:
+        """Hand out nothing more, and hold no offset back."""
+        ...
+
+    def hold(self, claim: Claim, /) -> None:
+        """The item in hand is done only when `ack` says so."""
+        ...
+
+    def ack(self, claim: Claim, offset: int, /) -> bool:
+        """Such an item is done.  False: it was already, or it is no longer this worker's."""
+        ...
+
+    def is_open(self, claim: Claim, offset: int, /) -> bool:
+        """Whether such an item is not done yet."""
+        ...
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool:
+        """Whether an actor is at this item, or has it before it."""
+        ...
 
     async def claim(self, previous: Claim | None, /, *, deadline_s: float | None = None) -> Claim | None:
         """Give `previous` back, its records up to its index done, and return the next one.
 
         Waits while there is nothing to do or a checkpoint is under way.  None: `deadline_s`
-        (of the event loop's clock) has passed.
+        (of the application's clock) has passed, or the source has ended.
         """
         ...
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
+import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar, Unpack, overload
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import Any, TypeVar, Unpack, cast, overload
 
-from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
 from faust_core.closing_agents import closing_agents
 from faust_core.cron import Cron
+from faust_core.declaring_agents import DeclaresAgents, qualified_name
+from faust_core.declaring_services import DeclaresServices
 from faust_core.declaring_tables import DeclaresTables
+from faust_core.engine.channels import Channel
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
 from faust_core.errors import ConfigError
+from faust_core.local import FromIterable
 from faust_core.settings import Settings, seconds
 from faust_core.signals import Signal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
@@ -27,16 +29,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
 V = TypeVar("V")
 
+#: topics that programs name when they send; those that make their names up must not fill the memory
+MAX_NAMED = 10_000
 
-class Declares(DeclaresTables):
+
+class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
     """What a program says of its application before it runs."""
 
     def __init__(self, conf: Settings) -> None:
         super().__init__()
         self.conf = conf
-        self.agents: dict[str, Agent[Any]] = {}
         self.jobs: list[Job] = []
         self.topics: list[Topic[Any, Any]] = []
+        self._named: dict[str, Topic[Any, Any]] = {}
         self.signals = Signals()
         self.on_before_configured = Signal("on_before_configured")
         self.on_configured = Signal("on_configured")
@@ -58,7 +63,7 @@ class Declares(DeclaresTables):
     def declarations(self) -> Declarations:
         """Return what has been declared so far."""
         agents = (*self.agents.values(), *closing_agents(self._application(), self.tables.values()))
-        return Declarations(agents, dict(self.tables), tuple(self.jobs))
+        return Declarations(agents, dict(self.tables), tuple(self.jobs), tuple(self.topics))
 
     @overload
     def topic(
@@ -92,6 +97,10 @@ class Declares(DeclaresTables):
         allow_empty: bool = False,
         acks: bool = True,
         config: Mapping[str, Any] | None = None,
+        pattern: str | re.Pattern[str] | None = None,
+        schema: Any = None,
+        maxsize: int | None = None,
+        has_prefix: bool = False,
     ) -> Topic[Any, Any]:
         """Describe a topic.
 
@@ -103,6 +112,12 @@ class Declares(DeclaresTables):
             internal: it belongs to this application, which creates it.
             allow_empty: null values reach the stream as None although there is a `value_type`.
             acks: False never commits offsets; the stream begins anew at each start.
+            pattern: instead of names, a regular expression: all topics whose whole names match are read, new ones
+                within seconds.  Internal topics (changelogs, repartition topics, `__…`) never match.
+            schema: an object with `key_type`, `value_type`, `key_serializer`, `value_serializer`, `allow_empty`; what
+                is given beside it wins.
+            maxsize: records that may wait, per stream and partition; the setting `stream_buffer_maxsize` where None.
+            has_prefix: accepted for existing applications; no prefix is ever added.
         """
         topic: Topic[Any, Any] = Topic(
             self._application(),
@@ -120,85 +135,41 @@ class Declares(DeclaresTables):
             allow_empty=allow_empty,
             acks=acks,
             config=config,
+            pattern=pattern,
+            schema=schema,
+            maxsize=maxsize,
+            has_prefix=has_prefix,
         )
-        self.topics.append(topic)
+        if partitions is not None:
+            self.topics.append(topic)  # made at the start, if nobody reads it
         return topic
 
-    @overload
-    def agent(self, channel: AgentFunction, /) -> Agent[Any]: ...
-
-    @overload
-    def agent(
-        self, channel: Topic[Any, V], /, **options: Unpack[AgentOptions]
-    ) -> Callable[[AgentFunction], Agent[V]]: ...
-
-    @overload
-    def agent(
-        self, channel: str | None = None, /, *, value_type: type[V], **options: Unpack[AgentTopicOptions]
-    ) -> Callable[[AgentFunction], Agent[V]]: ...
-
-    @overload
-    def agent(
-        self, channel: str | None = None, /, *, value_type: Any = None, **options: Unpack[AgentTopicOptions]
-    ) -> Callable[[AgentFunction], Agent[Any]]: ...
-
-    def agent(
-        self,
-        channel: Any = None,
-        /,
-        *,
-        name: str | None = None,
-        concurrency: int = 1,
-        sink: Iterable[Sink] = (),
-        on_error: ErrorPolicy | None = None,
-        isolated_partitions: bool = False,
-        use_reply_headers: bool = True,
-        **topic_options: Any,
-    ) -> Any:
-        """Make a function that takes a stream into an agent.
-
-        Args:
-            channel: the topic that it processes, or its name; without one the agent has a topic of its own,
-                `{id}-{name}`.
-            concurrency: how many instances share the stream on each worker; events of one key may then overtake
-                each other.
-            sink: where results go: agents, topics, functions.
-            on_error: what is done with an event whose body raises: `dead_letter`, `retry`, `skip` or `crash`;
-                or a function of (agent, exception) that is told.
+    def channel_named(self, channel: Any, /) -> Any:
+        """Return the topic of that name, untyped; an agent or a topic is returned as it is.
 
         Raises:
-            ConfigError: an agent of that name exists, or the arguments do not go together.
+            ConfigError: it is none of these.
         """
-        if callable(channel) and not isinstance(channel, (Topic, str)):
-            return self.agent()(channel)
-
-        def declare(function: AgentFunction) -> Agent[Any]:
-            agent_name = name or _qualified_name(function)
-            if agent_name in self.agents:
-                raise ConfigError(f"there is an agent {agent_name!r} already: give one of them a name=")
-            if isinstance(channel, Topic):
-                topic = channel
-            else:
-                own = channel is None
-                topic = self.topic(channel or f"{self.conf.id}-{agent_name}", **{"internal": own, **topic_options})
-            agent: Agent[Any] = Agent(
-                self._application(),
-                function,
-                name=agent_name,
-                topic=topic,
-                concurrency=concurrency,
-                sink=sink,
-                on_error=on_error,
-                isolated_partitions=isolated_partitions,
-                use_reply_headers=use_reply_headers,
-            )
-            self.agents[agent_name] = agent
-            return agent
-
-        return declare
+        if not isinstance(channel, str):
+            if not hasattr(channel, "send"):
+                raise ConfigError(f"records are sent to a topic, its name or an agent, not to {channel!r}")
+            return channel
+        topic = self._named.get(channel)
+        if topic is None:
+            if len(self._named) >= MAX_NAMED:
+                self._named.clear()
+            topic = self._named[channel] = self.topic(channel)
+        return topic
 
     def timer(
-        self, interval: float | dt.timedelta, *, on_leader: bool = False, name: str | None = None, on_error: str = "log"
+        self,
+        interval: float | dt.timedelta,
+        *,
+        on_leader: bool = False,
+        name: str | None = None,
+        on_error: str = "log",
+        traced: bool = True,  # noqa: ARG002  for existing applications
+        max_drift_correction: float = 0.1,  # noqa: ARG002
     ) -> Callable[[F], F]:
         """Run a function (async or not, with the app or without arguments) every `interval` seconds.
 
@@ -218,6 +189,7 @@ class Declares(DeclaresTables):
         on_leader: bool = False,
         name: str | None = None,
         on_error: str = "log",
+        traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Callable[[F], F]:
         """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
         cron = Cron(cron_format, timezone or self.conf.timezone)
@@ -227,7 +199,9 @@ class Declares(DeclaresTables):
     def task(self, function: F, /) -> F: ...
 
     @overload
-    def task(self, *, on_leader: bool = False, name: str | None = None, on_error: str = "log") -> Callable[[F], F]: ...
+    def task(
+        self, *, on_leader: bool = False, name: str | None = None, on_error: str = "log", traced: bool = True
+    ) -> Callable[[F], F]: ...
 
     def task(
         self,
@@ -236,21 +210,29 @@ class Declares(DeclaresTables):
         on_leader: bool = False,
         name: str | None = None,
         on_error: str = "log",
+        traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Any:
-        """Run a function once the worker has restored its tables; one that raises is started again, with back-off."""
+        """Run a function once the worker has restored its tables; one that raises is started again, with back-off.
+
+        Args:
+            on_leader: on one worker at a time: begun where leadership moves to, cancelled where it was.
+        """
         declare = self._job(lambda n, f: Job(n, f, on_leader=on_leader, on_error=on_error), name)
         return declare if function is None else declare(function)
 
     def _job(self, make: Callable[[str, Callable[..., Any]], Job], name: str | None) -> Callable[[F], F]:
         def declare(function: F) -> F:
-            job = make(name or _qualified_name(function), function)
+            job = make(name or qualified_name(function), function)
             if job.on_error not in {"log", "crash"}:
                 raise ConfigError(f"{job.name}: on_error={job.on_error!r} is neither 'log' nor 'crash'")
-            self.jobs.append(job)
-            self._job_added(job)
+            self._declare_job(job)
             return function
 
         return declare
+
+    def _declare_job(self, job: Job) -> None:
+        self.jobs.append(job)
+        self._job_added(job)
 
     @property
     def on_started(self) -> Signal:
@@ -273,24 +255,31 @@ class Declares(DeclaresTables):
         return self.signals.on_rebalance_complete
 
     @overload
-    def stream(self, channel: Topic[Any, V]) -> Stream[V]: ...
+    def stream(self, channel: Topic[Any, V] | Channel[Any, V]) -> Stream[V]: ...
 
     @overload
     def stream(self, channel: str) -> Stream[Any]: ...
 
-    def stream(self, channel: Topic[Any, Any] | str) -> Stream[Any]:
-        """Return a stream of a topic, to be iterated inside a task of the running application."""
+    @overload
+    def stream(self, channel: AsyncIterable[V]) -> Stream[V]: ...
+
+    @overload
+    def stream(self, channel: Iterable[V]) -> Stream[V]: ...
+
+    def stream(self, channel: Any) -> Stream[Any]:
+        """Return a stream of a topic, to be iterated inside a task of the running application.
+
+        Or of any iterable or async iterable: such a stream ends with it, commits nothing, and cannot change tables.
+
+        Raises:
+            ConfigError: it is none of these.
+        """
+        if isinstance(channel, Channel):
+            return channel.stream()
+        if not isinstance(channel, (Topic, str)):
+            if not hasattr(channel, "__aiter__") and not hasattr(channel, "__iter__"):
+                raise ConfigError(f"app.stream takes a topic, its name, a channel or an iterable, not {channel!r}")
+            nameless: Topic[Any, Any] = Topic(self._application(), "iterable")
+            return Stream(FromIterable(nameless, channel), lambda: cast("Any", None), owner="stream-iterable")
         topic = self.topic(channel) if isinstance(channel, str) else channel
-        return Stream(FromTopic(topic), self._runtime, owner=f"stream-{'-'.join(topic.topics)}")
-
-
-def _qualified_name(function: Callable[..., Any]) -> str:
-    """Return `module.function`; a program run as a script has the module name of its file."""
-    module = getattr(function, "__module__", None) or type(function).__module__
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        file = getattr(main, "__file__", None)
-        module = spec.name if spec is not None else Path(file).stem if file else "__main__"
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return f"{module}.{name}".replace(".<locals>", "").replace("<", "").replace(">", "")
+        return Stream(FromTopic(topic), self._runtime, owner=f"stream-{'-'.join(topic.topics) or topic}")

@@ -14,6 +14,7 @@ FaustError
 │   │   └── BufferFull           the producer's own queue is full: wait for `flush` or for room
 │   ├── FencedError              another member has taken over: drop what is not committed
 │   ├── TransactionAborted       the transaction is rolled back; rewind and begin again
+│   ├── TransactionInDoubt       committed or rolled back: the committed offsets will tell
 │   ├── AuthenticationError      the broker refused the credentials
 │   ├── TopicMissing             a topic neither exists nor may be created
 │   └── RecordTooLarge           over the broker's or the client's limit
@@ -23,12 +24,19 @@ FaustError
 │   └── StoreCorrupt             cannot be read; delete it and restore it from the changelog
 ├── RebalanceError               a plan that cannot be carried out
 ├── NotOwned                     a table's partition was changed that another worker has
-└── NoCurrentEvent               a table was changed outside of a stream's event
+├── QueryError                   a table cannot be queried like this
+│   ├── NoSuchTable              there is no table of that name
+│   ├── AnswerTooLarge           ask for fewer keys at once
+│   └── QueryUnavailable         nobody could answer within the time-out; says why
+├── PeerUnreachable              another worker did not answer
+├── NoCurrentEvent               a table was changed outside of a stream's event
+└── Skip                         raised by a stream's processor to drop the value in hand
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "AnswerTooLarge",
     "AuthenticationError",
     "BufferFull",
     "ConfigError",
@@ -38,18 +46,24 @@ __all__ = [
     "FencedError",
     "KeyDecodeError",
     "NoCurrentEvent",
+    "NoSuchTable",
     "NotOwned",
     "PartitionsMismatch",
+    "PeerUnreachable",
     "PluginMissing",
+    "QueryError",
+    "QueryUnavailable",
     "RebalanceError",
     "RecordTooLarge",
     "RetriableTransportError",
+    "Skip",
     "StoreClosed",
     "StoreCorrupt",
     "StoreError",
     "StoreLocked",
     "TopicMissing",
     "TransactionAborted",
+    "TransactionInDoubt",
     "TransportError",
     "UnknownSetting",
     "ValueDecodeError",
@@ -128,7 +142,20 @@ class FencedError(TransportError):
 
 
 class TransactionAborted(TransportError):
-    """Nothing of the transaction will be seen; its input must be read again."""
+    """Nothing of the transaction will be seen; its input must be read again.
+
+    Attributes:
+        refused: the broker refused a record of it, and would refuse that again.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class TransactionInDoubt(TransportError):
+    """The answer to a commit was lost.  Once the next transaction has begun, the committed offsets tell what became
+    of it."""
 
 
 class AuthenticationError(TransportError):
@@ -169,3 +196,47 @@ class NotOwned(FaustError):
 
 class NoCurrentEvent(FaustError, TypeError):
     """A table was changed where no event is being processed, so its partition is unknown."""
+
+
+class Skip(FaustError):
+    """Raised by a function given to `map`, `filter` or `add_processor`: drop this value, it is done."""
+
+
+class QueryError(FaustError):
+    """A table cannot be queried like this: a key of the wrong type, a limit that is too large; says which.
+
+    Attributes:
+        code: the same in a word, for programs.
+    """
+
+    code = "bad_query"
+
+    def __init__(self, reason: str, *, code: str = "") -> None:
+        super().__init__(reason)
+        if code:
+            self.code = code
+
+
+class NoSuchTable(QueryError):
+    """There is no table of that name in this application."""
+
+    code = "no_such_table"
+
+
+class AnswerTooLarge(QueryError):
+    """What was asked for is more than one answer may hold."""
+
+    code = "too_large"
+
+
+class QueryUnavailable(QueryError):
+    """Nobody could answer within the time-out: the owner is away, or its partition is being restored or moved.
+
+    It may succeed when tried again.  `code` says what the last try came upon.
+    """
+
+    code = "unavailable"
+
+
+class PeerUnreachable(FaustError):
+    """Another worker could not be reached, or did not answer in time, or not as it should."""

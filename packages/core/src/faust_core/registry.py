@@ -18,6 +18,7 @@ from faust_core.errors import ConfigError, PluginMissing
 from faust_core.protocols.codec import Codec, CodecFactory
 from faust_core.protocols.store import StoreFactory
 from faust_core.protocols.transport import TransportFactory
+from faust_core.protocols.web import WebPlugin
 
 __all__ = [
     "codec",
@@ -27,8 +28,10 @@ __all__ = [
     "register_command",
     "register_store",
     "register_transport",
+    "register_web",
     "store_factory",
     "transport_factory",
+    "web_plugin",
 ]
 
 _CORE: Final = "faust-core"
@@ -42,6 +45,7 @@ _DISTRIBUTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("stores", "redis"): "faust-store-redis",
     ("stores", "rediss"): "faust-store-redis",
     ("codecs", "msgpack"): "faust-models",
+    ("web", "asgi"): "faust-web",
 }
 
 _lock = threading.Lock()
@@ -67,6 +71,16 @@ def store_factory(url: str, /) -> StoreFactory:
 def has_store(scheme: str, /) -> bool:
     """Tell whether there is a store for a scheme; it is not loaded."""
     return scheme in _registered.get("stores", {}) or scheme in _installed("stores")
+
+
+def web_plugin() -> WebPlugin | None:
+    """Return what serves HTTP, and asks others by it; None where nothing that does is installed.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    names = _names("web")
+    return cast("WebPlugin", _find("web", "asgi" if "asgi" in names else min(names))) if names else None
 
 
 def codec(name: str | Codec, value_type: Any = None, /) -> Codec:
@@ -99,6 +113,11 @@ def register_transport(scheme: str, factory: TransportFactory, /) -> None:
 def register_store(scheme: str, factory: StoreFactory, /) -> None:
     """Use `factory` for URLs of `scheme` in this process, whatever is installed."""
     _register("stores", scheme, factory)
+
+
+def register_web(name: str, plugin: WebPlugin, /) -> None:
+    """Serve HTTP by `plugin` in this process, whatever is installed, if `name` is `asgi`."""
+    _register("web", name, plugin)
 
 
 def register_codec(name: str, factory: CodecFactory, /) -> None:

@@ -7,11 +7,12 @@ unless the table says otherwise, behind `env_prefix`.
 from __future__ import annotations
 
 # ruff: noqa: RUF009  `_s` is dataclasses.field with our metadata
+import dataclasses
 import os
 import socket
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from faust_core._options import NO_ENV as _NO_ENV
 from faust_core._options import gather
 from faust_core.errors import ConfigError
 from faust_core.protocols.transport import Credentials
+from faust_core.protocols.web import WebContext
 
 __all__ = ["ProcessingGuarantee", "Settings", "seconds"]
 
@@ -41,6 +43,7 @@ def _s(
     env: str = "",
     also: tuple[str, ...] = (),
     effect: bool = True,
+    secret: bool = False,
 ) -> Any:
     """Describe a setting.
 
@@ -49,8 +52,9 @@ def _s(
         env: the variable that sets it, where it is not the name in upper case; `_NO_ENV` for none.
         also: more variables, that take no prefix.
         effect: False for settings of the original that have no effect here, or not yet; setting one is said in the log.
+        secret: its value is shown nowhere.
     """
-    metadata = {"parse": parse, "doc": doc, "env": env, "also": also, "effect": effect}
+    metadata = {"parse": parse, "doc": doc, "env": env, "also": also, "effect": effect, "secret": secret}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -125,7 +129,7 @@ class Settings:
                                  env="APP_STUCK_AGENT_POLICY")  # fmt: skip
 
     # Agents
-    agent_supervisor: Any = _s(None, _obj, "how agents are restarted: see `on_error`", effect=False)
+    agent_supervisor: Any = _s(None, _obj, "a supervisor of the original; CrashingSupervisor means on_error=crash")
 
     # Broker
     broker_consumer: tuple[str, ...] = _s(
@@ -191,7 +195,7 @@ class Settings:
     # Streams
     stream_buffer_maxsize: int = _s(4096, _int1, "events waiting, per stream and partition")
     stream_processing_timeout: float = _s(300.0, _sec, "see `stuck_agent_timeout`", effect=False)
-    stream_publish_on_commit: bool = _s(False, p.boolean, "see `processing_guarantee`", env=_NO_ENV, effect=False)
+    stream_publish_on_commit: bool = _s(False, p.boolean, "an event's sends wait until it is committed", env=_NO_ENV)
     stream_recovery_delay: float = _s(0.0, _sec, effect=False)
     stream_wait_empty: bool = _s(True, p.boolean, effect=False)
     stream_ack_cancelled_tasks: bool = _s(False, p.boolean, effect=False)
@@ -225,20 +229,31 @@ class Settings:
     web: str = _s("aiohttp://", p.text, effect=False)
     web_application_options: Mapping[str, Any] = _s({}, p.mapping, env=_NO_ENV, effect=False)
     web_cors_options: Mapping[str, Any] | None = _s(None, p.mapping, "CORS by path", env=_NO_ENV, effect=False)
-    web_enabled: bool = _s(True, p.boolean, "serve HTTP", env="APP_WEB_ENABLED", effect=False)
+    web_enabled: bool = _s(
+        True, p.boolean, "serve HTTP where faust-web is installed: a worker by default, an application inside another "
+        "program only if it is set", env="APP_WEB_ENABLED",
+    )  # fmt: skip
     web_stats_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_STATS_ENABLED", effect=False)
     web_graph_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_GRAPH_ENABLED", effect=False)
     web_router_enabled: bool = _s(True, p.boolean, env="APP_WEB_ROUTER_ENABLED", effect=False)
-    web_tables_enabled: bool = _s(True, p.boolean, env="APP_WEB_TABLES_ENABLED", effect=False)
+    web_tables_enabled: bool = _s(True, p.boolean, "answer questions to tables from outside; workers ask each other in "
+                                  "any case", env="APP_WEB_TABLES_ENABLED")  # fmt: skip
     web_metrics_enabled: bool = _s(False, p.boolean, env="APP_WEB_METRICS_ENABLED", effect=False)
-    web_bind: str = _s("127.0.0.1", p.text, "the address to listen on; 0.0.0.0 opens it to all", effect=False)
-    web_host: str = _s(None, p.text, "under which others reach this worker; the host's name", effect=False)
-    web_port: int = _s(6066, p.port, also=("FAUST_WEB_PORT", "F_WEB_PORT"), effect=False)
+    web_bind: str = _s("127.0.0.1", p.text, "the address to listen on; 0.0.0.0 opens it to all")
+    web_host: str = _s(None, p.text, "under which others reach this worker; as `web_bind`, the host's name for 0.0.0.0")
+    web_port: int = _s(6066, p.port, "where to listen; 0, or 6066 unless it is set and free, means any free port",
+                       also=("FAUST_WEB_PORT", "F_WEB_PORT"))  # fmt: skip
+    web_token: str | None = _s(None, p.token, "callers show it as `Authorization: Bearer …`; the same for all workers",
+                               env="APP_WEB_TOKEN", secret=True)  # fmt: skip
+    web_max_requests: int = _s(200, _int1, "requests at the same time; more are refused", env="APP_WEB_MAX_REQUESTS")
     web_in_thread: bool = _s(False, p.boolean, env=_NO_ENV, effect=False)
-    web_ssl_context: Any = _s(None, _obj, "an ssl.SSLContext", env=_NO_ENV, effect=False)
+    web_ssl_context: Any = _s(None, p.ssl_context, "an ssl.SSLContext: serve HTTPS", env=_NO_ENV)
     web_transport: str = _s("tcp://", p.text, "or unix://path", env=_NO_ENV,
                             also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"), effect=False)  # fmt: skip
-    canonical_url: str = _s(None, p.text, "http://{web_host}:{web_port}", env="NODE_CANONICAL_URL", effect=False)
+    canonical_url: str = _s(None, p.url, "the whole address under which others reach this worker; "
+                            "http://{web_host}:{port}", env="NODE_CANONICAL_URL")  # fmt: skip
+    query_timeout: float = _s(10.0, _pos_sec, "for a question to a table, tries while its owner moves included",
+                              env="APP_QUERY_TIMEOUT")  # fmt: skip
 
     # Worker
     worker_redirect_stdouts: bool = _s(False, p.boolean, "what is printed goes to the log")
@@ -268,6 +283,20 @@ class Settings:
         """The consumer group, and the beginning of the names of topics: the name, from version 2 on by `id_format`."""
         return self.id_format.format(id=self.name, self=self) if self.version > 1 else self.name
 
+    def web_context(self) -> WebContext:
+        """Return what the web server needs to know."""
+        return WebContext(
+            bind=self.web_bind,
+            port=self.web_port,
+            any_port="web_port" not in self.explicit,
+            host=self.web_host,
+            canonical_url=self.canonical_url if "canonical_url" in self.explicit else None,
+            token=self.web_token,
+            ssl_context=self.web_ssl_context,
+            tables=self.web_tables_enabled,
+            max_requests=self.web_max_requests,
+        )
+
     @property
     def exactly_once(self) -> bool:
         return self.processing_guarantee is ProcessingGuarantee.EXACTLY_ONCE
@@ -296,13 +325,33 @@ class Settings:
         settings._check()
         return settings
 
+    def with_options(self, **options: Any) -> Settings:
+        """Return the same settings but for these.
+
+        Raises:
+            UnknownSetting: an option that does not exist.
+            ConfigError: a value that a setting cannot have.
+        """
+        values = gather(_SETTINGS, options, {})
+        changed = replace(self, explicit=self.explicit | values.keys(), **values)
+        changed._check()  # noqa: SLF001  its own
+        return changed
+
+    def with_web(self, **options: Any) -> Settings:
+        """Return these settings with some that concern HTTP, as if they had been given.
+
+        Raises:
+            UnknownSetting, ConfigError: as for `from_options`.
+        """
+        values = gather(_SETTINGS, options, {})
+        changed = dataclasses.replace(self, **values, explicit=self.explicit | values.keys())
+        changed._derive_web()  # noqa: SLF001  it is one of us
+        return changed
+
     def _derive(self) -> None:
         """Set what follows from other settings."""
 
-        def default(setting: str, value: Any) -> None:
-            if setting not in self.explicit:
-                object.__setattr__(self, setting, value)
-
+        default = self._default
         try:
             app_id = self.id
         except (KeyError, AttributeError, IndexError, ValueError) as exc:
@@ -321,8 +370,20 @@ class Settings:
         default("reply_to", f"{self.reply_to_prefix}{uuid.uuid4()}")
         default("web_stats_enabled", self.debug)
         default("web_graph_enabled", self.debug)
-        default("web_host", socket.gethostname())
-        default("canonical_url", f"http://{self.web_host}:{self.web_port}")
+        self._derive_web()
+
+    def _default(self, setting: str, value: Any) -> None:
+        if setting not in self.explicit:
+            object.__setattr__(self, setting, value)
+
+    def _derive_web(self) -> None:
+        """Set under which address others reach this worker."""
+        everywhere = self.web_bind in {"0.0.0.0", "::", "*"}  # noqa: S104  it is what others set
+        self._default("web_host", socket.gethostname() if everywhere else self.web_bind)
+        host = f"[{self.web_host}]" if ":" in self.web_host else self.web_host
+        self._default(
+            "canonical_url", f"{'http' if self.web_ssl_context is None else 'https'}://{host}:{self.web_port}"
+        )
 
     def _check(self) -> None:
         """Raise `ConfigError` for settings that do not go together."""

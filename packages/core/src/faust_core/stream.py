@@ -9,13 +9,20 @@ import asyncio
 import datetime as dt
 import inspect
 import operator
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from faust_core._context import current_claim
+from faust_core._parse import seconds
+from faust_core.batching import HALTED_S, Batching
 from faust_core.claims import Claim, ClaimSource
-from faust_core.errors import ConfigError, DecodeError
+from faust_core.decoding import decoded, decoded_checked, tried_again
+from faust_core.errors import ConfigError, DecodeError, Skip
 from faust_core.events import Event, current_event
+from faust_core.records import TopicPartition
 from faust_core.stream_joins import JoinableStream
 
 if TYPE_CHECKING:
@@ -32,9 +39,6 @@ U = TypeVar("U")
 SKIP: Any = object()
 
 Processor = Callable[[Any], Any]
-
-#: How soon `take` looks again whether a checkpoint is over.
-HALTED_S = 0.002
 
 
 class StreamRuntime(Protocol):
@@ -93,7 +97,19 @@ class Origin(Protocol):
 
     topic: Topic[Any, Any]
 
+    @property
+    def source(self) -> ClaimSource | None:
+        """What was opened; None before."""
+        ...
+
+    @property
+    def parent(self) -> Stream[Any] | None: ...
+
     async def open(self, runtime: StreamRuntime, owner: str, /) -> ClaimSource: ...
+
+    def close(self) -> None:
+        """Read no further, where the source is this origin's own."""
+        ...
 
 
 class FromTopic:
@@ -101,12 +117,18 @@ class FromTopic:
 
     def __init__(self, topic: Topic[Any, Any]) -> None:
         self.topic = topic
-        self._source: ClaimSource | None = None
+        self.source: ClaimSource | None = None
+        self.parent: Stream[Any] | None = None
 
     async def open(self, runtime: StreamRuntime, owner: str) -> ClaimSource:
-        if self._source is None:
-            self._source = runtime.subscribe(self.topic, owner)
-        return self._source
+        if self.source is None:
+            self.source = runtime.subscribe(self.topic, owner)
+        return self.source
+
+    def close(self) -> None:
+        if self.source is not None:
+            self.source.close()
+            self.source = None
 
 
 class FromSource:
@@ -114,10 +136,15 @@ class FromSource:
 
     def __init__(self, topic: Topic[Any, Any], source: ClaimSource) -> None:
         self.topic = topic
-        self._source = source
+        self.source: ClaimSource | None = source
+        self.parent: Stream[Any] | None = None
 
     async def open(self, _runtime: StreamRuntime, _owner: str) -> ClaimSource:
-        return self._source
+        assert self.source is not None
+        return self.source
+
+    def close(self) -> None:
+        pass
 
 
 class Repartitioned:
@@ -125,11 +152,17 @@ class Repartitioned:
 
     def __init__(self, parent: Stream[Any], key: Callable[[Any], Any] | None, topic: Topic[Any, Any]) -> None:
         self.topic = topic
-        self._parent = parent
+        self.source: ClaimSource | None = None
+        self.parent: Stream[Any] | None = parent
         self._key = key
 
     async def open(self, runtime: StreamRuntime, _owner: str) -> ClaimSource:
-        return await runtime.repartition(self._parent, self._key, self.topic)
+        assert self.parent is not None
+        self.source = await runtime.repartition(self.parent, self._key, self.topic)
+        return self.source
+
+    def close(self) -> None:
+        pass
 
 
 class Stream(JoinableStream[T]):
@@ -146,12 +179,20 @@ class Stream(JoinableStream[T]):
         owner: str = "stream",
         shared: bool = False,
         processors: Sequence[Processor] = (),
+        manual: bool = False,
+        concurrency_index: int | None = None,
     ) -> None:
+        """Args:
+        shared: several actors read it.
+        manual: items are done when they are acknowledged, not when the next one is asked for.
+        """
         self._origin = origin
         self._runtime = runtime
         self._owner = owner
         self._shared = shared
         self._processors = tuple(processors)
+        self._manual = manual
+        self.concurrency_index = concurrency_index
 
     @property
     def topic(self) -> Topic[Any, Any]:
@@ -169,26 +210,83 @@ class Stream(JoinableStream[T]):
     def current_event(self) -> Event[Any, Any] | None:
         return current_event()
 
+    @property
+    def events_total(self) -> int:
+        """How many items this worker has taken from the stream's source so far."""
+        source = self._origin.source
+        return 0 if source is None else source.taken
+
+    @property
+    def active_partitions(self) -> set[TopicPartition]:
+        """The partitions that this worker reads for this stream now."""
+        source = self._origin.source
+        return set() if source is None else set(source.partitions())
+
+    def get_root_stream(self) -> Stream[Any]:
+        """Return the stream at the beginning of the chain of `group_by` and `through`."""
+        parent = self._origin.parent
+        return self if parent is None else parent.get_root_stream()
+
+    def get_active_stream(self) -> Stream[T]:
+        """Return this stream: what an operator returns is the one that is iterated."""
+        return self
+
+    def clone(self) -> Stream[T]:
+        """Return a stream of the same source with the same operators."""
+        return self._like(self._processors)
+
     async def open(self) -> ClaimSource:
         return await self._origin.open(self._runtime(), self._owner)
 
+    async def throw(self, error: BaseException) -> None:
+        """Raise `error` in the loop over this stream, when it asks for its next item."""
+        (await self.open()).throw(error)
+
+    async def ack(self, event: Event[Any, Any]) -> bool:
+        """Acknowledge an event of `noack()`; see `Event.ack`."""
+        return event.ack()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        source = self._origin.source
+        if source is not None and exc is None:
+            source.leave_all()
+            self._origin.close()
+
     # -- iterating
 
-    async def __aiter__(self) -> AsyncIterator[T]:
+    def __aiter__(self) -> AsyncIterator[T]:
+        inner = _Loop()
+        values = self._values(inner)
+        inner.watch(values)
+        return values
+
+    async def _values(self, loop: _Loop) -> AsyncIterator[T]:
         source = await self.open()
         source.leave_all()
         processors = self._processors
+        manual = self._manual
         claim: Claim | None = None
         try:
             while True:
                 claim = await source.claim(claim)
-                assert claim is not None
-                current_claim.set(claim)
+                if claim is None:
+                    return
+                loop.enter(claim)
+                if manual:
+                    async for value in self._unacknowledged(claim, source):
+                        yield value
+                    continue
                 task = claim.task
                 # Without processors only decoding can fail in here, so the codec's own errors are caught.
                 # Processors may raise anything; there, decoding wraps its errors.
                 values = decoded_checked(claim) if processors else decoded(claim)
-                errors: tuple[type[Exception], ...] = (DecodeError,) if processors else claim.topic.decode_failures
+                errors: tuple[type[Exception], ...] = (DecodeError, Skip) if processors else claim.topic.decode_failures
                 while claim.index < claim.stop:
                     try:
                         if not processors:
@@ -213,10 +311,10 @@ class Stream(JoinableStream[T]):
                         break
                     except errors as exc:
                         value, error = (SKIP, exc) if processors else tried_again(claim)
-                        if error is not None:
-                            await source.undecodable(claim, error)
-                        else:
+                        if error is None:
                             yield value
+                        elif not isinstance(error, Skip):
+                            await source.undecodable(claim, error)
                         claim.index += 1
                         if task.halted:
                             break
@@ -224,6 +322,15 @@ class Stream(JoinableStream[T]):
             if claim is not None:
                 source.leave(claim)
             raise
+
+    async def _unacknowledged(self, claim: Claim, source: ClaimSource) -> AsyncIterator[T]:
+        """Yield the values of one claim; each holds its offset back until it is acknowledged."""
+        async for value in processed(claim, source, self._processors):
+            source.hold(claim)
+            yield value
+            if claim.task.halted:
+                claim.index += 1
+                return
 
     def items(self) -> Stream[tuple[Any, T]]:
         """Yield (key, value)."""
@@ -262,22 +369,89 @@ class Stream(JoinableStream[T]):
         """Yield what `function` (which may be async) returns for each value."""
         return self._with(function)
 
+    def noack(self) -> Stream[T]:
+        """Let the program say when an item is done: `event.ack()`, or `await stream.ack(event)`.
+
+        What is not acknowledged stays uncommitted, with everything behind it in its partition, and comes again after
+        a rebalance or a restart.  A checkpoint does not wait for it under at-least-once.  Under exactly-once it waits
+        for a second; then offsets are committed up to the first open item, and what later ones have changed is
+        committed with them: until it is acknowledged, manual acknowledgement is at-least-once.
+        """
+        if not getattr(self._origin, "takes", True):
+            raise ConfigError(
+                f"{self._owner}: noack() cannot hold back what comes of two streams, as each record is committed with "
+                "what it brought about: send it to a topic first, and use noack there"
+            )
+        return self._like(self._processors, manual=True)
+
+    def echo(self, *channels: Any) -> Stream[T]:
+        """Send a copy of each value, with its key and headers, to each of `channels` (topics, names or agents)."""
+        if not channels:
+            raise ConfigError(f"{self._owner}: echo() needs at least one topic to copy to")
+        targets = [self.topic.app.channel_named(channel) for channel in channels]
+
+        async def copy(value: T) -> T:
+            claim = _claim()
+            plain = value.value if isinstance(value, Event) else value
+            for target in targets:
+                await target.send(key=claim.key_bytes, value=plain, headers=claim.headers or None)
+            return value
+
+        return self._with(copy)
+
+    def tee(self, *channels: Any) -> Stream[T]:
+        """The same as `echo`."""
+        return self.echo(*channels)
+
+    def rate_limit(self, n: int, per: float | dt.timedelta = 1.0) -> Stream[T]:
+        """Yield at most `n` values in any `per` seconds, on this worker; further ones wait, uncommitted."""
+        window = _seconds(f"{self._owner}: rate_limit(per=…)", per)
+        if n < 1 or window == 0:
+            raise ConfigError(f"{self._owner}: rate_limit({n}, {per}): at least one value in more than zero seconds")
+        times: deque[float] = deque(maxlen=n)
+        clock = self.topic.app.clock
+        first = not self._processors
+
+        async def wait(value: T) -> Any:
+            if len(times) == n and times[0] + window > clock.monotonic():
+                claim = _claim()
+                collected = claim.buffered
+                # Nothing was done with the item yet, so a checkpoint need not wait for it.
+                claim.buffered = collected or first
+                await clock.sleep(times[0] + window - clock.monotonic())
+                while claim.buffered and claim.task.halted and not claim.task.closed:  # noqa: ASYNC110  few, and briefly
+                    await asyncio.sleep(HALTED_S)
+                claim.buffered = collected
+                if first and claim.task.closed:
+                    return SKIP  # another worker's by now, and untouched here
+            times.append(clock.monotonic())
+            return value
+
+        return self._with(wait)
+
     def add_processor(self, processor: Callable[[Any], Any]) -> None:
         """Run `processor` on each value from the next iteration on; the one operator that changes the stream."""
         self._processors = (*self._processors, processor)
 
+    apply = add_processor
+
     def _with(self, processor: Processor) -> Stream[Any]:
+        return self._like((*self._processors, processor))
+
+    def _like(self, processors: Sequence[Processor], *, manual: bool | None = None) -> Stream[Any]:
         return Stream(
             self._origin,
             self._runtime,
             owner=self._owner,
             shared=self._shared,
-            processors=(*self._processors, processor),
+            processors=processors,
+            manual=self._manual if manual is None else manual,
+            concurrency_index=self.concurrency_index,
         )
 
     # -- batches
 
-    async def take(self, max_: int, within: float | dt.timedelta) -> AsyncIterator[list[T]]:
+    def take(self, max_: int, within: float | dt.timedelta) -> AsyncIterator[list[T]]:
         """Yield lists of up to `max_` values of one partition, none of them kept waiting longer than `within`.
 
         All of a list is done when the next one is asked for.  A list never mixes partitions, so its body
@@ -286,83 +460,59 @@ class Stream(JoinableStream[T]):
         Args:
             within: seconds or a timedelta.
         """
-        if max_ < 1:
-            raise ConfigError(f"take({max_}): a batch has at least one value")
+        return self._batches(max_, within, self._processors, name="take")
+
+    def take_events(self, max_: int, within: float | dt.timedelta) -> AsyncIterator[list[Event[Any, T]]]:
+        """Like `take`; the lists hold `Event`s."""
+        return self._batches(max_, within, self.events().processors, name="take_events")
+
+    def take_with_timestamp(
+        self, max_: int, within: float | dt.timedelta, timestamp_field_name: str
+    ) -> AsyncIterator[list[T]]:
+        """Like `take`; each value, which must be a dict, gets its record's timestamp (epoch seconds) as that field."""
+
+        def stamped(value: T) -> T:
+            if not isinstance(value, dict):
+                raise TypeError(
+                    f"{self._owner}: take_with_timestamp adds {timestamp_field_name!r} to dicts, not to a "
+                    f"{type(value).__name__}; take_events gives event.message.timestamp"
+                )
+            return cast("T", {**value, timestamp_field_name: _claim().timestamp_ms / 1000})
+
+        return self._batches(max_, within, (*self._processors, stamped), name="take_with_timestamp")
+
+    def noack_take(self, max_: int, within: float | dt.timedelta) -> AsyncIterator[list[Event[Any, T]]]:
+        """Like `take_events`; each event is done when it is acknowledged, as with `noack`."""
+        return self._batches(max_, within, self.events().processors, name="noack_take", manual=True)
+
+    def _batches(
+        self,
+        max_: int,
+        within: float | dt.timedelta,
+        processors: Sequence[Processor],
+        *,
+        name: str,
+        manual: bool | None = None,
+    ) -> AsyncIterator[list[Any]]:
+        if max_ != int(max_) or max_ < 1:
+            raise ConfigError(f"{self._owner}: {name}({max_!r}): a batch has at least one value")
         if not getattr(self._origin, "takes", True):
             raise ConfigError(
-                f"{self._owner}: take() cannot collect what comes of two streams, as each record is committed with "
+                f"{self._owner}: {name}() cannot collect what comes of two streams, as each record is committed with "
                 "what it brought about: send it to a topic first, and take from that"
             )
-        patience = within.total_seconds() if isinstance(within, dt.timedelta) else float(within)
-        source = await self.open()
-        source.leave_all()
-        loop = asyncio.get_running_loop()
-        batches: dict[Any, _Batch] = {}
-        in_hand: list[Claim] = []
-        try:
-            while True:
-                deadline = min((batch.deadline for batch in batches.values()), default=None)
-                claim = await source.claim(None, deadline_s=deadline)
-                if claim is not None:
-                    claim.held = claim.buffered = True
-                    batch = batches.setdefault(claim.tp, _Batch(loop.time() + patience))
-                    if len(batch.values) == max_:
-                        source.release(claim)
-                        claim = None
-                if claim is not None:
-                    batch.claims.append(claim)
-                    async for value in self._each(claim, source):
-                        claim.taken.append(claim.index)
-                        batch.values.append(value)
-                        if len(batch.values) == max_:
-                            claim.index += 1
-                            source.trim(claim)
-                            break
-                now = loop.time()
-                for tp in [tp for tp, batch in batches.items() if len(batch.values) == max_ or batch.deadline <= now]:
-                    task = batches[tp].claims[0].task
-                    if task.halted and not task.closed:
-                        # A checkpoint is under way; the batch comes behind it.
-                        batches[tp].deadline = now + HALTED_S
-                        continue
-                    batch = batches.pop(tp)
-                    in_hand = batch.claims
-                    if batch.values and not task.closed:
-                        for held in in_hand:
-                            held.buffered = False
-                            held.index = held.start
-                        current_claim.set(in_hand[-1])
-                        yield batch.values
-                    for held in in_hand:
-                        held.held = False
-                        held.index = held.stop
-                        source.release(held)
-                    in_hand = []
-        except GeneratorExit:
-            for held in [*in_hand, *(held for batch in batches.values() for held in batch.claims)]:
-                source.leave(held)
-            raise
-
-    async def _each(self, claim: Claim, source: ClaimSource) -> AsyncIterator[T]:
-        """Yield the values of one claim, processed; `claim.index` follows."""
-        current_claim.set(claim)
-        values = decoded_checked(claim)
-        while claim.index < claim.stop:
-            try:
-                for value in values:
-                    for processor in self._processors:
-                        value = processor(value)
-                        if inspect.isawaitable(value):
-                            value = await value
-                        if value is SKIP:
-                            break
-                    else:
-                        yield value
-                    claim.index += 1
-                break
-            except DecodeError as exc:
-                await source.undecodable(claim, exc)
-                claim.index += 1
+        patience = _seconds(f"{self._owner}: {name}(within=…)", within)
+        loop = _Loop()
+        batching = Batching(
+            max_,
+            patience,
+            clock=self.topic.app.clock,
+            manual=self._manual if manual is None else manual,
+            enter=loop.enter,
+        )
+        batches = batching.run(self.open, lambda claim, source: processed(claim, source, processors))
+        loop.watch(batches)
+        return batches
 
     # -- other topics
 
@@ -413,14 +563,26 @@ class Stream(JoinableStream[T]):
                 value_type=self._value_type(),
                 value_serializer=self.topic.value_serializer,
             )
-        return Stream(Repartitioned(self, extract, topic), self._runtime, owner=self._owner)
+        return self._through(extract, topic)
 
     def through(self, channel: Topic[Any, Any] | str) -> Stream[T]:
         """Send each value to another topic, keys kept, and go on with what arrives there."""
         topic = self.topic.derive(topics=(channel,)) if isinstance(channel, str) else channel
+        topic = getattr(topic, "topic", topic)  # an agent's
         if self._shared:
-            raise ConfigError(f"{self._owner}: through needs concurrency=1")
-        return Stream(Repartitioned(self, None, topic), self._runtime, owner=self._owner)
+            raise ConfigError(f"{self._owner}: through needs concurrency=1: several actors would share its order")
+        if topic.pattern is not None:
+            raise ConfigError(f"{self._owner}: through the pattern {topic} cannot be: nothing can be sent to it")
+        return self._through(None, topic)
+
+    def _through(self, key: Callable[[Any], Any] | None, topic: Topic[Any, Any]) -> Stream[T]:
+        # An item is done here when its copy is sent; what `noack` asks for goes on with the copies.
+        parent = self._like(self._processors, manual=False) if self._manual else self
+        return Stream(Repartitioned(parent, key, topic), self._runtime, owner=self._owner, manual=self._manual)
+
+    def derive_topic(self, name: str, **options: Any) -> Topic[Any, Any]:
+        """Return a topic of that name with the types and settings of this stream's, but for `options`."""
+        return self.topic.derive_topic(topics=(name,), **options)
 
     @property
     def origin(self) -> Origin:
@@ -429,6 +591,11 @@ class Stream(JoinableStream[T]):
     @property
     def runtime(self) -> Callable[[], StreamRuntime]:
         return self._runtime
+
+    @property
+    def manual(self) -> bool:
+        """Whether items are done when they are acknowledged."""
+        return self._manual
 
     @property
     def shared(self) -> bool:
@@ -443,15 +610,60 @@ class Stream(JoinableStream[T]):
         return f"<Stream: {self._owner} of {self.topic}>"
 
 
-class _Batch:
-    """What `take` has collected of one partition."""
+class _Loop:
+    """One loop over a stream: knows the event of the loop around it, whose event is current again afterwards."""
 
-    __slots__ = ("claims", "deadline", "values")
+    def __init__(self) -> None:
+        self._claim: Claim | None = None
+        self._outer: Claim | None = None
+        self._watch: weakref.ref[Any] | None = None
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.claims: list[Claim] = []
-        self.values: list[Any] = []
+    def watch(self, values: object) -> None:
+        # An async generator that is left by `break` is closed later, but dropped at once.
+        self._watch = weakref.ref(values, self._left)
+
+    def enter(self, claim: Claim) -> None:
+        """The items of a claim come next."""
+        around = current_claim.get()
+        if around is not None and around is not self._claim and around.source is not claim.source:
+            self._outer = around
+            around.raw.clear()  # its loop asks for a claim anew after this item, and is current again
+        self._claim = claim
+        current_claim.set(claim)
+
+    def _left(self, _: object) -> None:
+        if self._outer is not None and current_claim.get() is self._claim:
+            current_claim.set(self._outer)
+
+
+async def processed(claim: Claim, source: ClaimSource, processors: Sequence[Processor]) -> AsyncIterator[Any]:
+    """Yield the values of one claim, processed; `claim.index` follows."""
+    values = decoded_checked(claim)
+    while claim.index < claim.stop:
+        try:
+            for value in values:
+                for processor in processors:
+                    value = processor(value)
+                    if inspect.isawaitable(value):
+                        value = await value
+                    if value is SKIP:
+                        break
+                else:
+                    yield value
+                claim.index += 1
+            break
+        except DecodeError as exc:
+            await source.undecodable(claim, exc)
+            claim.index += 1
+        except Skip:
+            claim.index += 1
+
+
+def _seconds(what: str, value: float | dt.timedelta) -> float:
+    try:
+        return cast("float", seconds()(value))
+    except ValueError as exc:
+        raise ConfigError(f"{what} cannot be {value!r}: give {exc}") from None
 
 
 def _claim() -> Claim:
@@ -486,40 +698,3 @@ def awaits(value: Any) -> bool:
     if not inspect.isgenerator(value) and len(PLAIN) < MAX_PLAIN:
         PLAIN.add(type(value))
     return False
-
-
-def decoded(claim: Claim) -> Iterator[Any]:
-    """Return an iterator over the decoded values of a claim, from its index on; decodes one at a time.
-
-    It survives an error: after one, the next item follows.
-    """
-    raw = claim.raw = list(claim.batch.values[claim.index : claim.stop])
-    if None in raw:
-        return decoded_checked(claim)
-    return map(claim.topic.raw_decode, cast("Sequence[bytes]", raw))
-
-
-def tried_again(claim: Claim) -> tuple[Any, Exception | None]:
-    """Decode the item in hand the codec's slower way, whose verdict counts; return the value or the error."""
-    try:
-        return claim.topic.decode_value(claim.value_bytes, claim), None
-    except DecodeError as exc:
-        return None, exc
-
-
-def decoded_checked(claim: Claim) -> Iterator[Any]:
-    """Like `decoded`, with every error a `ValueDecodeError`."""
-    topic = claim.topic
-    decode, failures = topic.raw_decode, topic.decode_failures
-    raw = claim.raw = list(claim.batch.values[claim.index : claim.stop])
-
-    def one(data: bytes | None) -> Any:
-        if data is None:
-            return topic.decode_value(data, claim)
-        try:
-            return decode(data)
-        except failures:
-            return topic.decode_value(data, claim)  # its verdict counts
-
-    # Not a generator: that would end with its first error.
-    return map(one, raw)

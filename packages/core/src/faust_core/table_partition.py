@@ -357,9 +357,13 @@ class TablePartition:
         if len(self._young) >= self._cache_size:
             self._old, self._young = self._young, {}
 
-    def rewind(self) -> None:
-        """Forget what events have changed since the last commit: they are repeated.  Other changes are kept."""
-        outside = self._outside_staged | self._outside
+    def rewind(self, *, committed: bool = False) -> None:
+        """Forget what events have changed since the last commit: they are repeated.  Other changes are kept.
+
+        Args:
+            committed: what was staged is in the changelog, and comes to the store from there.
+        """
+        outside = self._outside if committed else self._outside_staged | self._outside
         self.discard()
         self._outside = outside
         self.dirty = self._overlay(dict(outside))

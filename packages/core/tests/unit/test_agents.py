@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import time
 
@@ -105,6 +106,34 @@ async def test_isolated_partitions_wait_for_their_own_items_only(lab, eventually
         await eventually(lambda: lab.committed("in", 1) == 2)
         go.set()
         await eventually(lambda: lab.committed("in", 0) == 1)
+
+
+async def test_agents_may_be_any_callable(lab, eventually):
+    app = lab.app()
+    seen = []
+
+    @app.agent
+    async def bare(stream):
+        async for value in stream:
+            seen.append(("bare", value))
+
+    class Callable:
+        async def __call__(self, stream):
+            async for value in stream:
+                yield seen.append(("object", value))
+
+    async def with_arguments(prefix, stream):
+        async for value in stream:
+            yield seen.append((prefix, value))
+
+    called = app.agent("a", name="object")(Callable())
+    partial = app.agent("b", name="partial")(functools.partial(with_arguments, "partial"))
+    assert called.yields
+    assert partial.yields
+    async with app:
+        for agent in (bare, called, partial):
+            await agent.cast(1)
+        await eventually(lambda: sorted(seen) == [("bare", 1), ("object", 1), ("partial", 1)])
 
 
 # -- error policies

@@ -147,15 +147,16 @@ async def test_sending_tells_where_the_record_stands(lab, eventually):
     async with app:
         sent = await topic.send(key=1, value="a", partition=1, timestamp=12.5, headers={"h": "x"}, report=True)
         assert (await sent)[:3] == ("out", 1, 0)
-        await (await topic.send(value="b", partition=1, callback=reported.append))
+        await (await topic.send(value="b", partition=1, callback=lambda sent: reported.append(sent.result())))
         assert [m.offset for m in reported] == [1]
-        assert (await (await topic.send(value="c", partition=1))).offset == -1
+        assert (await (await topic.send(value="c", partition=1))).offset == 2
+        assert (await (await topic.send(value="d", partition=1, report=False))).offset == -1
         await app.send("out", value="d", partition=1)
-        topic.send_soon(value="e", partition=1, callback=reported.append)
-        await eventually(lambda: [m.offset for m in reported] == [1, 4])
+        topic.send_soon(value="e", partition=1, callback=lambda sent: reported.append(sent.result()))
+        await eventually(lambda: [m.offset for m in reported] == [1, 5])
     record = lab.records("out")[0]
     assert (record.key, record.value, record.timestamp_ms, dict(record.headers)) == (b"1", b'"a"', 12500, {"h": b"x"})
-    assert lab.values("out") == ["a", "b", "c", "d", "e"]
+    assert lab.values("out") == ["a", "b", "c", "d", "d", "e"]
 
 
 async def test_sending_needs_no_running_worker(lab):

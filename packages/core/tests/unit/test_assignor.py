@@ -352,6 +352,18 @@ def test_standbys_prefer_another_rack() -> None:
         assert all(racks[owners[t]] != racks[member] for t in plan.standbys)
 
 
+@given(st.integers(1, 24), st.lists(st.sampled_from("abc"), min_size=2, max_size=7).filter(lambda r: len(set(r)) > 1))
+@settings(deadline=None, max_examples=60)
+def test_no_standby_is_on_its_owners_rack_where_there_is_another(count: int, racks: list[str]) -> None:
+    group = Group(tasks_of("a", count, end=END))
+    group.join(*(MemberState(f"m{i}", f"p{i}", rack=rack) for i, rack in enumerate(racks)))
+    group.settle()
+    owners = group.owners()
+    for member, plan in group.plans.items():
+        for task in plan.standbys:
+            assert group.members[owners[task]].rack != group.members[member].rack
+
+
 def test_standbys_use_the_same_rack_where_there_is_no_other() -> None:
     group = Group(tasks_of("a", 6, end=END))
     group.join(MemberState("m0", "p0", rack="a"), MemberState("m1", "p1", rack="a"))
@@ -410,6 +422,12 @@ def test_a_thousand_members_and_ten_thousand_tasks_take_less_than_a_second() -> 
     }
     group.leave(*(f"m{i:04}" for i in range(0, 1_000, 50)))
     group.join(*(MemberState(f"n{i}", f"n{i}", rack=f"r{i % 3}") for i in range(20)))
+    before = {task: m for m, state in group.members.items() for task in state.active}
     begin = time.process_time()
-    assign(tasks, group.members.values())
+    plans = assign(tasks, group.members.values())
     assert time.process_time() - begin < 1.0
+    after = {task: m for m, plan in plans.items() for task in plan.actives | plan.withheld}
+    assert len(after) == len(tasks)
+    moved = [task for task, owner in before.items() if after[task] != owner]
+    assert not moved, "who stays keeps what it has until the newcomers have caught up"
+    assert sum(len(plan.warmups) for plan in plans.values()) <= 2

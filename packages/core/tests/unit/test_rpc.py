@@ -130,8 +130,9 @@ async def test_asking_needs_a_connection(doubler):
         await double.ask(1, timeout=1)
 
 
-async def test_an_agent_may_ask_another_one(doubler, lab, eventually):
-    app, double = doubler()
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_an_agent_may_ask_another_one(doubler, lab, eventually, guarantee):
+    app, double = doubler(processing_guarantee=guarantee)
     seen = []
 
     @app.agent("in", name="asks")

@@ -212,3 +212,65 @@ def test_schedules_are_checked_when_they_are_declared(lab):
         app.crontab("61 * * * *")
     app.crontab("*/5 * * * *", timezone="Europe/Berlin", name="five")(print)
     assert app.jobs[-1].name == "five"
+
+
+async def test_a_leaders_task_begins_where_leadership_moves_to_and_ends_where_it_was(lab, eventually):
+    lab.broker.create_topic("in", 2)
+    now, begun = set(), []
+
+    def make(worker):
+        app = lab.app(worker, broker_session_timeout=0.3, broker_heartbeat_interval=0.1)
+
+        @app.agent("in")
+        async def agent(stream):
+            async for _ in stream:
+                pass
+
+        @app.task(on_leader=True)
+        async def lead():
+            begun.append(worker)
+            now.add(worker)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                now.discard(worker)
+
+        return app
+
+    first, second = make("w1"), make("w2")
+    await first.start()
+    await eventually(lambda: now == {"w1"})
+    await second.start()
+    await eventually(lambda: sorted(len(a.worker.rebalancer.running()) for a in (first, second)) == [1, 1])
+    leader, other = (first, second) if first.is_leader() else (second, first)
+    await eventually(lambda: now == {leader.conf.broker_client_id})
+    lab.broker.faults.cut(leader.conf.broker_client_id)
+    await eventually(other.is_leader)
+    await eventually(lambda: other.conf.broker_client_id in now)
+    lab.broker.faults.heal(leader.conf.broker_client_id)
+    await eventually(lambda: len(now) == 1)
+    await leader.stop()
+    await eventually(lambda: now == {other.conf.broker_client_id})
+
+
+async def test_a_leaders_task_that_is_done_is_not_begun_again(lab, eventually):
+    lab.put("in", 1)
+    app = lab.app()
+    begun = []
+
+    @app.agent("in")
+    async def agent(stream):
+        async for _ in stream:
+            pass
+
+    @app.task(on_leader=True)
+    async def lead():
+        begun.append(1)
+
+    async with app:
+        await eventually(lambda: begun)
+        rebalances = app.worker.rebalancer.count
+        lab.broker.end_session("w1")
+        await eventually(lambda: app.worker.rebalancer.count > rebalances and app.is_leader())
+        await asyncio.sleep(0.3)
+    assert begun == [1]

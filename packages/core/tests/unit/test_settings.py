@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,9 @@ def test_defaults(name: str, default: Any) -> None:
         ("producer_acks", 1, 1),
         ("producer_compression_type", "GZIP", "gzip"),
         ("on_error", "retry", "retry"),
-        ("canonical_url", Path("http:"), "http:"),
+        ("web_host", Path("worker-1"), "worker-1"),
+        ("canonical_url", "https://faust.example:1/w1/", "https://faust.example:1/w1"),
+        ("web_token", "aZ09._~+/=-", "aZ09._~+/=-"),
         ("loghandlers", [1], (1,)),
         ("consumer_options", {"a": 1}, {"a": 1}),
         ("worker_redirect_stdouts_level", "INFO", "INFO"),
@@ -233,6 +236,14 @@ def test_a_value_may_be_given_in_several_ways(name: str, given: Any, expected: A
         ("topic_partitions", 1.5, "whole number"),
         ("topic_partitions", True, "whole number"),
         ("web_port", 70_000, "from 0 to 65535"),
+        ("canonical_url", "worker-1:6066", "a URL such as"),
+        ("canonical_url", "http://", "a URL such as"),
+        ("canonical_url", "ftp://a", "a URL such as"),
+        ("canonical_url", "http://a?b=c", "a URL such as"),
+        ("canonical_url", "http://a:99999", "a URL such as"),
+        ("web_ssl_context", True, "an ssl.SSLContext"),
+        ("query_timeout", 0, "> 0"),
+        ("web_max_requests", 0, ">= 1"),
         ("processing_guarantee", "at_most_once", "at_least_once, exactly_once"),
         ("on_error", "ignore", "dead_letter, retry, skip, crash"),
         ("on_decode_error", "crash", "dead_letter, skip, raise"),
@@ -401,7 +412,36 @@ def test_settings_that_do_not_go_together_are_an_error_that_names_both(options: 
     assert all(name in str(caught.value) for name in options)
 
 
+def test_the_address_for_others_follows_from_where_a_worker_listens() -> None:
+    assert make().canonical_url == "http://127.0.0.1:6066"
+    assert make(web_bind="0.0.0.0").web_host == socket.gethostname()
+    assert make(web_bind="::1", web_port=1).canonical_url == "http://[::1]:1"
+    assert make(web_bind="10.0.0.1").web_context().host == "10.0.0.1"
+    assert make().web_context().canonical_url is None
+    assert make(canonical_url="http://a/b").web_context().canonical_url == "http://a/b"
+    assert make().web_context().any_port
+    assert not make(web_port=6066).web_context().any_port
+
+
+def test_settings_of_http_can_be_changed_later() -> None:
+    settings = make(datadir="/d", web_bind="10.0.0.1")
+    changed = settings.with_web(web_port="80")
+    assert (changed.canonical_url, changed.web_port, changed.datadir) == ("http://10.0.0.1:80", 80, Path("/d"))
+    assert changed.reply_to == settings.reply_to
+    assert {"web_port", "web_bind", "datadir"} <= changed.explicit
+    with pytest.raises(ConfigError, match="from 0 to 65535"):
+        settings.with_web(web_port=-1)
+
+
 def test_no_secret_appears_in_errors_or_repr() -> None:
+    with pytest.raises(ConfigError) as refused:
+        make(web_token="two secrets")
+    assert "two secrets" not in str(refused.value)
+    assert "without spaces" in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        make(canonical_url="http://me:secret@a")
+    assert "secret" not in str(refused.value)
+    assert "s3cret" not in repr(make(web_token="s3cret").web_context()) + repr(make(web_token="s3cret"))
     with pytest.raises(ConfigError) as caught:
         make(broker="kafka://user:secret@a;memory://b", broker_credentials=None)
     assert "secret" not in str(caught.value)

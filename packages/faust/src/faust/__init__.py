@@ -24,16 +24,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from faust import agents as agents
+    from faust import cli as cli
     from faust import exceptions as exceptions
     from faust import models as models
     from faust import serializers as serializers
+    from faust import testing as testing
     from faust import types as types
     from faust import windows as windows
+    from faust.types import ChannelT as ChannelT
     from faust.types import EventT as EventT
+    from faust.types import ServiceT as ServiceT
     from faust.types import StreamT as StreamT
     from faust.types import TopicT as TopicT
     from faust_core.agents import Agent as Agent
     from faust_core.app import App as App
+    from faust_core.engine.channels import Channel as Channel
     from faust_core.engine.rpc import AgentError as AgentError
     from faust_core.errors import FaustError as FaustError
     from faust_core.events import Event as Event
@@ -41,12 +47,14 @@ if TYPE_CHECKING:
     from faust_core.protocols.codec import Codec as Codec
     from faust_core.protocols.transport import Credentials as Credentials
     from faust_core.records import TopicPartition as TopicPartition
+    from faust_core.services import Service as Service
     from faust_core.settings import Settings as Settings
     from faust_core.stream import Stream as Stream
     from faust_core.tables import GlobalTable as GlobalTable
     from faust_core.tables import SetGlobalTable as SetGlobalTable
     from faust_core.tables import SetTable as SetTable
     from faust_core.tables import Table as Table
+    from faust_core.testing import TestDriver as TestDriver
     from faust_core.topics import Topic as Topic
     from faust_core.windows import HoppingWindow as HoppingWindow
     from faust_core.windows import SessionWindow as SessionWindow
@@ -65,6 +73,8 @@ __all__ = [
     "Agent",
     "AgentError",
     "App",
+    "Channel",
+    "ChannelT",
     "Codec",
     "Credentials",
     "Event",
@@ -74,6 +84,8 @@ __all__ = [
     "HoppingWindow",
     "ModelOptions",
     "Record",
+    "Service",
+    "ServiceT",
     "SessionWindow",
     "SetGlobalTable",
     "SetTable",
@@ -82,6 +94,7 @@ __all__ = [
     "Stream",
     "StreamT",
     "Table",
+    "TestDriver",
     "Topic",
     "TopicPartition",
     "TopicT",
@@ -89,10 +102,13 @@ __all__ = [
     "VersionInfo",
     "Window",
     "__version__",
+    "agents",
+    "cli",
     "current_event",
     "exceptions",
     "models",
     "serializers",
+    "testing",
     "types",
     "uuid",
     "version_info",
@@ -106,6 +122,8 @@ _HOMES = {
     "Agent": "faust_core.agents",
     "AgentError": "faust_core.engine.rpc",
     "App": "faust_core.app",
+    "Channel": "faust_core.engine.channels",
+    "ChannelT": "faust.types",
     "Codec": "faust_core.protocols.codec",
     "Credentials": "faust_core.protocols.transport",
     "Event": "faust_core.events",
@@ -115,22 +133,25 @@ _HOMES = {
     "HoppingWindow": "faust_core.windows",
     "ModelOptions": "faust_models",
     "Record": "faust_models",
+    "Service": "faust_core.services",
+    "ServiceT": "faust.types",
+    "SessionWindow": "faust_core.windows",
     "SetGlobalTable": "faust_core.tables",
     "SetTable": "faust_core.tables",
     "Settings": "faust_core.settings",
+    "SlidingWindow": "faust_core.windows",
     "Stream": "faust_core.stream",
     "StreamT": "faust.types",
     "Table": "faust_core.tables",
+    "TestDriver": "faust_core.testing",
     "Topic": "faust_core.topics",
     "TopicPartition": "faust_core.records",
     "TopicT": "faust.types",
-    "SessionWindow": "faust_core.windows",
-    "SlidingWindow": "faust_core.windows",
     "TumblingWindow": "faust_core.windows",
     "Window": "faust_core.windows",
     "current_event": "faust_core.events",
 }
-_MODULES = frozenset({"exceptions", "models", "serializers", "types", "windows"})
+_MODULES = frozenset({"agents", "cli", "testing", "exceptions", "models", "serializers", "types", "windows"})
 
 
 class VersionInfo(NamedTuple):

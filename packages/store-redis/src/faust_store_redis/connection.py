@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import redis
 from redis import exceptions
@@ -52,7 +51,12 @@ class Connection:
                 retry=Retry(NoBackoff(), 0),  # ours is below, and says so
                 decode_responses=False,
             )
+            pool = self.client.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # it alone knows what the query may say; connects nowhere
         except (ValueError, TypeError) as exc:
+            if "@" in options.url:  # the reason may quote the password, and so may the error that it came from
+                reason = "not a URL that can be read; percent-encode what is special in user and password"
+                raise ConfigError(f"{_without_password(options.url)}: {reason}") from None
             raise ConfigError(f"{_without_password(options.url)}: {exc}") from exc
 
     def __str__(self) -> str:
@@ -116,5 +120,5 @@ class Connection:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"  # to the last @: it may not be percent-encoded

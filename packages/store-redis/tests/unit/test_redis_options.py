@@ -26,6 +26,7 @@ def test_our_options_are_taken_out_of_the_url_and_the_rest_is_left() -> None:
         ("redis://host?retry_timeout_s=soon", {}, "must be a number"),
         ("redis://host?retry_timeout_s=0", {}, "above zero"),
         ("redis://host:port", {}, "port"),
+        ("redis://host?retry_for_s=1", {}, "retry_for_s"),
     ],
 )
 def test_a_wrong_option_is_a_config_error(url: str, options: dict[str, object], message: str) -> None:

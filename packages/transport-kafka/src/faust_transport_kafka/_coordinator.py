@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from aiokafka.conn import CloseReason
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
-from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as Position
 
@@ -27,7 +28,7 @@ from faust_core.protocols.transport import GroupProtocol
 from faust_core.records import TopicPartition
 from faust_transport_kafka._logging import Reachability
 
-__all__ = ["Coordinator", "CoordinatorEvents"]
+__all__ = ["Coordinator", "CoordinatorEvents", "clock_s"]
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,15 @@ RETRY_BACKOFF_MS = 250
 #: After an error that only people can heal, such as a missing permission, the group is tried again this often.
 REFUSED_PAUSE_S = 5.0
 LEAVE_TIMEOUT_S = 3.0
+#: An answer that begins the member's session anew: done, or done while a rebalance is under way.
+SESSION_GOES_ON = (0, aio.RebalanceInProgressError.errno)
 STOP_TIMEOUT_S = 0.25
+
+
+def clock_s() -> float:
+    """Return the time on a clock that goes on while the machine sleeps, where there is one."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 class CoordinatorEvents(Protocol):
@@ -93,6 +102,8 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
     """One member of one group.  All methods on the loop that it was made on."""
 
     member_id: str
+    #: when the last request was sent from whose answer the broker counts our session; None where we have none
+    heard_at: float | None = None
 
     def __init__(
         self,
@@ -204,6 +215,7 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
 
     def reset_generation(self) -> None:
         kept: str | None = None
+        self.heard_at = None
         if self._is_member and self._loss is None and not self._closing.done():
             self._loss = f"member {self.member_id} is no longer part of group {self.group_id}"
             kept = self.member_id
@@ -234,12 +246,17 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
             raise aio.RequestTimedOutError from exc
 
     async def _answer(self, send: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
+        sent_at = clock_s()
         try:
             response = await send(request)
         except aio.KafkaError as exc:
             self._reach.lost(repr(exc))
             raise
         self._reach.found()
+        if isinstance(request, (HeartbeatRequest, JoinGroupRequest, SyncGroupRequest)):
+            error = getattr(response, "error_code", None)
+            if error == 0 or (error in SESSION_GOES_ON and isinstance(request, HeartbeatRequest)):
+                self.heard_at = sent_at
         return response
 
     def _drop_connection(self) -> None:

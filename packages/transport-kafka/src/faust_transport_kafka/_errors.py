@@ -23,6 +23,7 @@ __all__ = [
     "NO_LEADER",
     "OUT_OF_RANGE",
     "RETRIABLE",
+    "TOO_LARGE",
     "all_brokers_down",
     "as_kafka_error",
     "refused",
@@ -71,6 +72,7 @@ RETRIABLE = frozenset(
         KafkaError.CONCURRENT_TRANSACTIONS,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.KAFKA_STORAGE_ERROR,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NETWORK_EXCEPTION,
@@ -84,6 +86,7 @@ RETRIABLE = frozenset(
         KafkaError.REPLICA_NOT_AVAILABLE,
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.THROTTLING_QUOTA_EXCEEDED,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.UNSTABLE_OFFSET_COMMIT,
     }
 )
@@ -109,12 +112,21 @@ def as_kafka_error(error: BaseException | KafkaError) -> KafkaError:
 
 def refused(error: KafkaError) -> bool:
     """Tell whether the broker knows us and says no, or the TLS handshake failed."""
-    # Of a TLS client at a plain port librdkafka says that the transport failed.
-    return error.code() in REFUSED or "SSL handshake failed" in error.str()
+    # Of a TLS client at a plain port, or without the certificate that is asked for, librdkafka says that the
+    # transport failed.
+    return error.code() in REFUSED or "SSL handshake failed" in error.str() or "ssl/tls alert" in error.str()
 
 
 def all_brokers_down(error: KafkaError) -> bool:
     return error.code() == KafkaError._ALL_BROKERS_DOWN
+
+
+def _advice(reason: str) -> str:
+    if "certificate verify failed" in reason or "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "Check `ca_file`, and that the broker's certificate is for the host name in the URL (TLS settings)"
+    if "ssl/tls alert" in reason:
+        return "The broker does not accept this client's certificate: check `cert_file` and `key_file`"
+    return "Check the credentials, the TLS settings and the permissions"
 
 
 def translate(error: BaseException | KafkaError, doing: str) -> TransportError:
@@ -127,7 +139,7 @@ def translate(error: BaseException | KafkaError, doing: str) -> TransportError:
     code = cause.code()
     message = f"{doing}: {cause.str()} ({cause.name()})"
     if refused(cause):
-        return AuthenticationError(f"{message}. Check the credentials, the TLS settings and the permissions")
+        return AuthenticationError(f"{message}. {_advice(cause.str())}")
     if code in FENCED_MEMBER or code in FENCED_PRODUCER:
         return FencedError(f"{message}. Another member has taken over")
     if code in TOO_LARGE:

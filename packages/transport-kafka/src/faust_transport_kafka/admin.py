@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from confluent_kafka import ConsumerGroupState, IsolationLevel, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+)
 from confluent_kafka import TopicPartition as Position
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
@@ -30,6 +39,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ANSWER_TIMEOUT_S = 15.0
+#: After so long without an answer a question is asked anew; twice as long each time.
+FIRST_ATTEMPT_S = 4.0
+POSITIONS_TIMEOUT_S = 5.0
 PAUSE_S = 0.1
 FENCE_THREADS = 4
 #: What brokers older than 2.8 have for an id.
@@ -110,6 +122,18 @@ class KafkaAdmin:
             fine={KafkaError.GROUP_ID_NOT_FOUND},
         )
 
+    async def committed_by(
+        self, group_id: str, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, str]:
+        wanted = [Position(tp.topic, tp.partition) for tp in partitions]
+        if not wanted:
+            return {}
+        found = await self._ask(
+            f"read who committed the offsets of group {group_id}",
+            lambda: self._threads.submit(self._read_positions, group_id, wanted),
+        )
+        return {TopicPartition(p.topic, p.partition): p.metadata for p in found if p.offset >= 0 and p.metadata}
+
     async def fence(self, transactional_ids: Collection[str], /) -> None:
         await asyncio.gather(*(self._fence(transactional_id) for transactional_id in transactional_ids))
 
@@ -134,15 +158,24 @@ class KafkaAdmin:
             self._refusal = error
 
     async def _ask(
-        self, doing: str, question: Callable[[], Future[Any]], *, fine: Collection[int] = frozenset()
+        self,
+        doing: str,
+        question: Callable[[], Future[Any]],
+        *,
+        fine: Collection[int] = frozenset(),
+        attempt_s: float = FIRST_ATTEMPT_S,
     ) -> Any:
-        """Return the answer; None where it is an error that is `fine`; ask again while that may help."""
+        """Return the answer; None where it is an error that is `fine`; ask again while that may help.
+
+        Args:
+            attempt_s: how long to wait for the first answer.
+        """
         doing = f"cannot {doing} at {self._config.brokers}"
         deadline = time.monotonic() + self._patience_s
         self._refusal = None
         while True:
             try:
-                answer = await self._answer(question())
+                answer = await self._answer(question(), attempt_s)
             except KafkaException as exc:
                 error = as_kafka_error(exc)
                 if error.code() in fine:
@@ -152,12 +185,18 @@ class KafkaAdmin:
                 failure = translate(error, doing)
                 if not isinstance(failure, RetriableTransportError) or time.monotonic() > deadline:
                     raise failure from exc
+            except TimeoutError as exc:
+                if time.monotonic() > deadline:
+                    raise RetriableTransportError(f"{doing}: no answer within {self._patience_s:g} s") from exc
+                self._renew()
+                attempt_s = min(2 * attempt_s, 2 * ANSWER_TIMEOUT_S)
             else:
                 return answer
             await asyncio.sleep(PAUSE_S)
 
-    async def _answer(self, future: Future[T]) -> T:
+    async def _answer(self, future: Future[T], timeout_s: float) -> T:
         waiting = asyncio.wrap_future(future)
+        deadline = time.monotonic() + timeout_s
         while True:
             done, _ = await asyncio.wait([waiting], timeout=PAUSE_S)
             self._client.poll(0)  # log lines and errors
@@ -166,6 +205,14 @@ class KafkaAdmin:
             if self._refusal is not None:
                 waiting.cancel()
                 raise KafkaException(self._refusal)
+            if time.monotonic() > deadline:
+                waiting.cancel()
+                raise TimeoutError
+
+    def _renew(self) -> None:
+        """Go on with another client: one that was cut off from its broker may not find back for a minute."""
+        dropped, self._made = [self._made], None
+        threading.Thread(target=dropped.clear, name="faust-kafka-admin-release", daemon=True).start()
 
     async def _describe(self, topics: Collection[str]) -> Mapping[str, Any]:
         """Return the descriptions of those of `topics` that exist.  Never creates one, as a plain look-up might."""
@@ -257,13 +304,30 @@ class KafkaAdmin:
             found[tp] = answer.offset
         return found
 
+    def _read_positions(self, group_id: str, wanted: list[Position]) -> list[Position]:
+        """Return committed offsets with their metadata, as they are before open transactions end.
+
+        By a consumer of its own: the admin client's request to a group's coordinator may hang for ever after the
+        network was cut.
+        """
+        settings = self._config.consumer(f"{self._config.context.client_id}-committed", group_id, self._on_error)
+        client = Consumer(settings | {"isolation.level": "read_uncommitted"})
+        try:
+            return client.committed(wanted, timeout=POSITIONS_TIMEOUT_S)
+        finally:
+            client.close()
+
     async def _fence(self, transactional_id: str) -> None:
         def take_over() -> None:
             name = f"{self._config.context.client_id}-fence"
             settings = self._config.transactional_producer(name, transactional_id, self._on_error)
             Producer(settings).init_transactions(ANSWER_TIMEOUT_S)
 
-        await self._ask(f"fence transactional id {transactional_id}", lambda: self._threads.submit(take_over))
+        await self._ask(
+            f"fence transactional id {transactional_id}",
+            lambda: self._threads.submit(take_over),
+            attempt_s=2 * ANSWER_TIMEOUT_S,  # a second attempt beside the first would get into its way
+        )
 
 
 async def reach(config: ClientConfig) -> None:

@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
@@ -50,6 +51,8 @@ def parse_addresses(*urls: str) -> tuple[str, ...]:
     """
     addresses: dict[str, None] = {}
     for url in urls:
+        _refuse_credentials(url)
+    for url in urls:
         for part in re.split(r"[;,]", url):
             address = part.strip().rpartition("://")[2].rstrip("/")
             if address:
@@ -59,10 +62,14 @@ def parse_addresses(*urls: str) -> tuple[str, ...]:
     return tuple(addresses)
 
 
-def _address(text: str) -> str:
-    if "@" in text:
-        host = text.rpartition("@")[2]
+def _refuse_credentials(url: str) -> None:
+    """Before any URL is split or shown: a password may hold what separates addresses."""
+    if "@" in url:
+        host = url.rpartition("@")[2]
         raise ConfigError(f"the broker URL of {host} holds credentials: pass them as broker_credentials instead")
+
+
+def _address(text: str) -> str:
     matched = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/?#\s]+)(:(?P<port>\d+))?", text)
     if matched is None or not 0 < int(matched["port"] or DEFAULT_PORT) < 65536:
         raise ConfigError(f"cannot read the broker address {text!r}: write host:port, as in kafka://host:9092")
@@ -251,6 +258,13 @@ def _check_credentials(credentials: Credentials) -> None:
         raise ConfigError(f"the SASL mechanism {mechanism} needs a user name and a password")
     if (credentials.cert_file is None) != (credentials.key_file is None):
         raise ConfigError("a client certificate needs both `cert_file` and `key_file`")
+    if not credentials.tls:
+        return
+    for name in ("ca_file", "cert_file", "key_file"):
+        path = getattr(credentials, name)
+        if path is not None and not Path(path).is_file():
+            raise ConfigError(f"the `{name}` of the broker credentials is no file: {path}")
+    _ssl_context(credentials)  # what is in the files
 
 
 def _librdkafka_security(credentials: Credentials) -> dict[str, Any]:

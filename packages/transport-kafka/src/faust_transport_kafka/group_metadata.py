@@ -36,10 +36,13 @@ def decode(written: bytes) -> GroupMetadata:
     """
     if not written.startswith(TAG):
         raise _unknown_layout()
-    (generation,) = struct.unpack_from("=i", written, len(TAG))
-    group, member, rest = written[len(TAG) + 4 :].split(b"\0", 2)
-    instance = None if rest == b"\1" else rest[1:-1].decode()
-    found = GroupMetadata(group.decode(), generation, member.decode(), instance)
+    try:
+        (generation,) = struct.unpack_from("=i", written, len(TAG))
+        group, member, rest = written[len(TAG) + 4 :].split(b"\0", 2)
+        instance = None if rest == b"\1" else rest[1:-1].decode()
+        found = GroupMetadata(group.decode(), generation, member.decode(), instance)
+    except (ValueError, struct.error) as exc:
+        raise _unknown_layout() from exc
     if encode(found) != written:
         raise _unknown_layout()
     return found

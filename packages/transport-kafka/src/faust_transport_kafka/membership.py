@@ -13,9 +13,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.subscription_state import SubscriptionState
 
 from faust_core.errors import FencedError, RetriableTransportError, TransportError
+from faust_core.protocols.lease import LeasedMembership
 from faust_core.protocols.transport import Assignment, GroupMetadata, GroupProtocol, Membership, RebalanceListener
 from faust_core.records import TopicPartition
-from faust_transport_kafka._coordinator import Coordinator
+from faust_transport_kafka._coordinator import Coordinator, clock_s
 from faust_transport_kafka._errors import translate
 from faust_transport_kafka._logging import Reachability
 from faust_transport_kafka._metadata import forbid_topic_creation
@@ -109,6 +110,11 @@ class KafkaMembership:
 
     async def committed(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int | None]:
         return await self._committed.read(partitions)
+
+    def lease_s(self) -> float:
+        coordinator = self._coordinator
+        heard_at = None if coordinator is None or self._left else coordinator.heard_at
+        return 0.0 if heard_at is None else heard_at + self._config.context.session_timeout_s - clock_s()
 
     async def leave(self) -> None:
         if self._left:
@@ -272,3 +278,4 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 if TYPE_CHECKING:
     _: type[Membership] = KafkaMembership
+    _leased: type[LeasedMembership] = KafkaMembership

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
-from faust_core.errors import BufferFull, TransportError
+from faust_core.errors import BufferFull, TransactionAborted, TransportError
 from faust_core.protocols.transport import OnDelivery, Producer
 from faust_core.records import Headers, RecordMetadata
 from faust_transport_kafka._errors import all_brokers_down, refused, translate
 from faust_transport_kafka._logging import Reachability
 from faust_transport_kafka.config import ClientConfig
 
-__all__ = ["KafkaProducer", "delivery_report", "release"]
+__all__ = ["ClosedClient", "KafkaProducer", "delivery_report", "release"]
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,10 @@ class KafkaProducer:
             client.poll(0)  # what the brokers have acknowledged makes room when it is served
             raise BufferFull(f"producer {self._name} holds {len(client)} unsent records: await drain()") from exc
         except KafkaException as exc:
+            if self._is_doomed(exc):
+                if on_delivery is not None:
+                    self._loop.call_soon(on_delivery, None, TransactionAborted(f"not sent: {self._doom}"))
+                return
             size = len(value or b"") + len(key or b"")
             raise translate(exc, f"cannot send a record of {size} bytes to {topic}/{_shown(partition)}") from exc
         except RuntimeError as exc:
@@ -140,7 +144,7 @@ class KafkaProducer:
         finally:
             if len(self._client):
                 log.warning("producer %s was closed with %d records unsent", self._name, len(self._client))
-            dropped, self._client = [self._client], cast("Client", _ClosedClient())
+            dropped, self._client = [self._client], cast("Client", ClosedClient())
             await asyncio.to_thread(release, dropped)
 
     # ------------------------------------------------------------------------------------------------------
@@ -203,6 +207,13 @@ class KafkaProducer:
             self._client = self._connect()
             self._moving = False
 
+    #: what dooms whatever is sent before the next transaction
+    _doom = ""
+
+    def _is_doomed(self, _error: KafkaException) -> bool:
+        """Whether a record is lost anyway, and its loss will be told."""
+        return False
+
     def _reporter(self, on_delivery: OnDelivery) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:
             self._reports_due -= 1
@@ -225,7 +236,7 @@ class KafkaProducer:
             self._reach.lost(error.str())
 
 
-class _ClosedClient:
+class ClosedClient:
     """Stands where the client was, so that `send` need not ask each time whether it still is."""
 
     def produce(self, *_: object, **__: object) -> None:
@@ -233,6 +244,9 @@ class _ClosedClient:
 
     def poll(self, _: float) -> int:
         return 0
+
+    def purge(self) -> None:
+        pass
 
     def __len__(self) -> int:
         return 0

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from faust_core.errors import AuthenticationError, RetriableTransportError
-from faust_core.protocols.transport import Credentials, TopicSpec
+from faust_core.errors import AuthenticationError, RetriableTransportError, TransactionAborted
+from faust_core.protocols.transport import Credentials, Membership, TopicSpec, TransactionalProducer
 from faust_core.records import TopicPartition
 
 from .conftest import Listener, MakeTransport, ToyProtocol, read, unique
@@ -46,6 +46,19 @@ async def test_sasl_against_a_plain_port_is_a_clear_error(make_transport: MakeTr
     assert "hidden" not in str(caught.value)
 
 
+async def commit_in_the_end(producer: TransactionalProducer, tp: TopicPartition, member: Membership) -> None:
+    """Repeat a transaction as the engine does."""
+    while True:
+        try:
+            await producer.commit({tp: 1}, member.metadata())
+        except TransactionAborted:
+            await producer.abort()
+            await producer.begin()
+            producer.send(tp.topic, b"in a transaction")
+        else:
+            return
+
+
 async def test_everything_waits_for_a_broker_that_is_away(
     own_kafka: Any, make_transport: MakeTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -71,7 +84,7 @@ async def test_everything_waits_for_a_broker_that_is_away(
     producer.send(topic, b"during")
     transactional.send(topic, b"in a transaction")
     flushing = asyncio.create_task(producer.flush())
-    committing = asyncio.create_task(transactional.commit({tp: 1}, member.metadata()))
+    committing = asyncio.create_task(commit_in_the_end(transactional, tp, member))
     down = time.monotonic()
     while time.monotonic() - down < 20:
         assert await consumer.poll(max_records=10, timeout_s=0.5) == []
@@ -99,7 +112,7 @@ async def test_everything_waits_for_a_broker_that_is_away(
     assert listener.losses == []
 
 
-async def test_a_network_that_swallows_everything_is_survived(
+async def test_a_network_that_swallows_everything_is_survived_and_known_to_have_ended_the_session(
     own_kafka: Any, tcp_proxy: Any, make_transport: MakeTransport
 ) -> None:
     proxy = tcp_proxy()
@@ -111,11 +124,16 @@ async def test_a_network_that_swallows_everything_is_survived(
     member = transport.membership("group", ToyProtocol())
     await member.join([topic], listener)
     await listener.until(lambda seen: seen.owned == 1)
+    assert 4 < member.lease_s() <= 6  # type: ignore[attr-defined]  # an ability of its own
     await asyncio.to_thread(proxy.black_hole)
     await asyncio.sleep(12)  # the session time-out is 6 s
+    assert member.lease_s() <= 0  # type: ignore[attr-defined]  # as above
     await asyncio.to_thread(proxy.heal)
     await listener.until(lambda seen: seen.events[-2:] == ["lost", "assigned"], within_s=30)
     await member.commit({tp: 2})
+    assert member.lease_s() > 4  # type: ignore[attr-defined]  # as above
+    await member.leave()
+    assert member.lease_s() <= 0  # type: ignore[attr-defined]  # as above
 
 
 JAAS = (

@@ -197,3 +197,27 @@ async def test_committed_offsets_wait_for_a_pending_transaction(transport: Trans
     assert not reading.done()
     await producer.commit({tp: 3}, member.metadata())
     assert await reading == {tp: 3}
+
+
+async def test_whoever_takes_over_right_after_a_commit_misses_nothing(
+    transport: Transport, make_topic: MakeTopic
+) -> None:
+    """A reader that sees committed records only knows their end a moment late: the end comes from elsewhere."""
+    topic, changelog = await make_topic(), await make_topic()
+    source, tp = TopicPartition(topic, 0), TopicPartition(changelog, 0)
+    member, admin = await joined(transport, topic), transport.admin()
+    producer = transport.transactional_producer(unique("tx"))
+    consumer = transport.consumer(name="successor")
+    for number in range(40):
+        await producer.begin()
+        producer.send(changelog, b"%d" % number, b"key")
+        await producer.commit({source: number + 1}, member.metadata())
+        [end] = (await admin.end_offsets([tp])).values()
+        [committed] = (await member.committed([source])).values()
+        assert committed == number + 1
+        assert end > 2 * number, "one record and one marker each; the last marker may be on its way"
+        await consumer.assign({tp: 2 * number})
+        last: list[bytes | None] = []
+        while (consumer.position(tp) or 0) < end:
+            last += [v for batch in await consumer.poll(max_records=10, timeout_s=1) for v in batch.values]
+        assert last == [b"%d" % number]

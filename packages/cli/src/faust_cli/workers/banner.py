@@ -11,6 +11,7 @@ import click
 
 from faust_cli.apps import broker_urls, without_secrets
 from faust_cli.versions import installed, one_line
+from faust_core.registry import web_plugin
 
 if TYPE_CHECKING:
     from faust_core.app import App
@@ -32,6 +33,14 @@ def announce(app: App, *, quiet: bool, loop: str, processes: int = 1) -> None:
             click.echo(f"  {name.ljust(width)}  {value}")
 
 
+def _web(app: App) -> str:
+    """Say where HTTP will be."""
+    conf = app.conf
+    if not conf.web_enabled or web_plugin() is None:
+        return "none"
+    return conf.canonical_url if "web_port" in conf.explicit else f"{conf.canonical_url}, or a free port"
+
+
 def _facts(app: App, loop: str, processes: int) -> dict[str, str]:
     conf = app.conf
     facts = {
@@ -42,6 +51,7 @@ def _facts(app: App, loop: str, processes: int) -> dict[str, str]:
         "agents": ", ".join(app.agents) or "none",
         "tables": ", ".join(app.tables) or "none",
         "guarantee": str(conf.processing_guarantee),
+        "web": _web(app),
         "pid": str(os.getpid()),
         "loop": loop,
         "versions": ", ".join(f"{name} {number}" for name, number in installed().items() if name != "system"),

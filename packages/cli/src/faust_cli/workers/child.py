@@ -54,9 +54,11 @@ class Child:
 
     def take_place(self, app: App) -> None:
         """Give the application a directory and an instance id of its own, and end when the supervisor has gone."""
-        from faust_cli.apps import set_datadir  # noqa: PLC0415
+        from faust_cli.apps import set_datadir, set_web  # noqa: PLC0415
 
         set_datadir(app, app.conf.datadir / f"worker-{self.index}", explicit=False)
+        if app.conf.web_port and "web_port" in app.conf.explicit:
+            set_web(app, web_port=app.conf.web_port + self.index)
         instance = app.conf.consumer_group_instance_id
         if instance:
             app.conf = dataclasses.replace(app.conf, consumer_group_instance_id=f"{instance}-{self.index}")

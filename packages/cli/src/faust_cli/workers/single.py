@@ -20,12 +20,17 @@ YOUNG_OBJECTS = 20_000
 
 
 async def run_worker(
-    app: App, *, on_progress: Callable[[Progress], None] | None = None, supervised: bool = False
+    app: App,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    supervised: bool = False,
+    serve: bool = False,
 ) -> None:
     """Run `app` until a signal asks it to stop, or until it fails.
 
     Args:
         supervised: another process decides whether to end this one at once.
+        serve: whether to serve HTTP, where faust-web is installed.
         on_progress: called with the restore's progress; where None the engine logs it.
 
     Raises:
@@ -35,7 +40,7 @@ async def run_worker(
     with stopping_on_signals(asked.set, insist=not supervised):
         stop = asyncio.create_task(asked.wait(), name="faust stop signal")
         try:
-            starting = asyncio.create_task(app.start(on_progress=on_progress), name="faust start")
+            starting = asyncio.create_task(app.start(on_progress=on_progress, serve=serve), name="faust start")
             if await _first(starting, stop):
                 _tune_garbage_collector()
                 await _first(asyncio.create_task(app.wait(), name="faust wait"), stop)

@@ -57,6 +57,25 @@ class TransactionRules(GroupRules, capability_type=TransportCapability):
             assert await member.membership.committed([first, second]) == {first: i, second: 2 * i}
 
     @_transactional
+    async def test_the_transactional_id_stands_with_the_offsets_that_it_committed(
+        self, transport: Transport, admin: Admin, member: Member, topic: str, transactional_id: str
+    ) -> None:
+        # Where all workers died together, it is how their successors know whose transactions may be open.
+        first, second, third = partitions_of(topic)
+        group_id = member.membership.metadata().group_id
+        assert await admin.committed_by(group_id, [first, second]) == {}
+        producer = transport.transactional_producer(transactional_id)
+        await producer.begin()
+        await producer.commit({first: 1, second: 1}, member.membership.metadata())
+        await producer.begin()
+        await producer.commit({first: 2}, member.membership.metadata())
+        await member.membership.commit({second: 2})
+        await member.membership.committed([first, second])
+        assert await admin.committed_by(group_id, [first, second, third]) == {first: transactional_id}
+        assert await admin.committed_by(f"{group_id}-unheard-of", [first]) == {}
+        assert await admin.committed_by(group_id, []) == {}
+
+    @_transactional
     async def test_a_commit_without_records_commits_offsets(
         self, transport: Transport, member: Member, topic: str, transactional_id: str
     ) -> None:

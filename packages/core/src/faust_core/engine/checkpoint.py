@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from faust_core.asking import Asking
 from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
+from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.store import Change
-from faust_core.protocols.transport import GroupMetadata
+from faust_core.protocols.transport import GroupMetadata, Producer
 from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.table_partition import TablePartition
 
@@ -34,6 +35,8 @@ CUT_WAIT_S = 0.1
 #: when the worker crashes then, the item is repeated on top of what it had already changed.
 CUT_PATIENCE_S = 1.0
 STORE_RETRY_S = 1.0
+#: How often it is looked whether answers have come that items in flight wait for.
+ANSWERS_S = 0.002
 
 
 class Checkpointer:
@@ -48,24 +51,37 @@ class Checkpointer:
         *,
         stuck_after_s: float,
         run_in_thread: Callable[[Callable[[], None]], asyncio.Future[None]],
+        asking: Callable[[], Collection[Asking]] = tuple,
     ) -> None:
+        """Args:
+        asking: the open questions of actors that have an item in their hands.
+        """
         self._outgoing = outgoing
+        #: what attached records are sent by
+        self._producer = outgoing.producer
         self._fetcher = fetcher
         self._tasks = tasks
         self._member = member
         self._stuck_after_s = stuck_after_s
         self._run_in_thread = run_in_thread
+        self._asking = asking
         self._lock = asyncio.Lock()
         self._idle = asyncio.Event()
         self._draining: dict[Task, float] = {}
         #: set by tests that crash a worker at a given step
         self.on_step: Callable[[str], None] = lambda _step: None
         self.commits = 0
+        #: what the checkpoint under way commits; what the last one did not, when it failed
+        self._attempted: dict[TopicPartition, int] = {}
         self._abandoned = ""
 
     def wake(self) -> None:
         """An actor gave its claim back: perhaps nothing is in flight any more."""
         self._idle.set()
+
+    def send_by(self, producer: Producer) -> None:
+        """Send what is attached to events by another producer from now on."""
+        self._producer = producer
 
     def abandon(self, reason: str) -> None:
         """Have a checkpoint that waits for items in flight end with `StuckError`: one of them will not come back."""
@@ -77,6 +93,13 @@ class Checkpointer:
         """Tasks that were left out and wait for their next checkpoint, which should be soon."""
         return list(self._draining)
 
+    def was_committed(self, committed: Mapping[TopicPartition, int]) -> bool:
+        """Whether the last checkpoint, which failed, has come about all the same, by what is `committed` now.
+
+        False where it had no new offsets.
+        """
+        return any(committed.get(tp, -1) >= offset for tp, offset in self._attempted.items())
+
     async def run(self, tasks: Collection[Task] | None = None, *, final: bool = False) -> bool:
         """Take one checkpoint.  Returns whether all tasks took part.
 
@@ -86,7 +109,7 @@ class Checkpointer:
 
         Raises:
             FencedError: this worker's partitions belong to others: drop everything.
-            TransactionAborted: rewind to the committed offsets.
+            TransactionAborted, TransactionInDoubt: rewind to the committed offsets.
             TransportError: a record cannot be written; nothing was committed.
             StuckError: under exactly-once an item has been in flight for too long; or this one was abandoned.
             StoreLocked, StoreCorrupt: everything is committed, and a store cannot follow.
@@ -115,7 +138,8 @@ class Checkpointer:
                 self._resume(task for task in chosen if task not in left_out)
             # What was left out hands out nothing new, so that it is idle for the next checkpoint.
             draining = {task: since for task, since in self._draining.items() if task in running and task not in chosen}
-            self._draining = draining | {task: self._draining.get(task, time.monotonic()) for task in left_out}
+            now = asyncio.get_running_loop().time()
+            self._draining = draining | {task: self._draining.get(task, now) for task in left_out}
             return not left_out
 
     def _resume(self, tasks: Iterable[Task]) -> None:
@@ -128,28 +152,78 @@ class Checkpointer:
         """Wait until nothing that would be cut in two is in flight, and return the tasks for which that is so."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._stuck_after_s if patient else CUT_WAIT_S)
+        answers_until = deadline if patient else loop.time() + CUT_PATIENCE_S
+        ack_deadline = loop.time() + (CUT_PATIENCE_S if self._outgoing.exactly_once else 0.0)
         while True:
             self._idle.clear()
             cut = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=patient)}
             tasks = [task for task in tasks if not task.closed]
             waiting = [task for task in tasks if task in cut]
-            if not waiting:
+            unacked = loop.time() < ack_deadline and self._unacked().intersection(tasks)
+            if not waiting and not unacked:
                 return tasks
+            if waiting and await self._let_answers_through(tasks, answers_until):
+                continue
             if self._abandoned:
                 raise StuckError(self._abandoned)
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(min(deadline, ack_deadline) if unacked else deadline):
                     await self._idle.wait()
             except TimeoutError:
+                if loop.time() < deadline:
+                    continue
                 if self._outgoing.exactly_once:
                     names = ", ".join(str(claim) for claim in self._in_flight())
                     raise StuckError(f"in flight for longer than {self._stuck_after_s:g} s: {names}") from None
-                now = time.monotonic()
+                now = loop.time()
                 written = {claim.task for claim in self._in_flight() if self._cuts(claim, patient=False)}
                 left_out = [task for task in waiting if task in written]
                 if not patient:
                     left_out = [task for task in left_out if now - self._draining.get(task, now) <= CUT_PATIENCE_S]
                 return [task for task in tasks if task not in left_out]
+
+    async def _let_answers_through(self, tasks: Collection[Task], until: float) -> bool:
+        """Where items in flight wait for other agents' answers, let those agents work, until the items are done.
+
+        Whoever asks gets nothing new meanwhile, unless it is itself asked by one of those items.  Returns whether there
+        were such items; all is halted again then.
+
+        Args:
+            until: of the event loop's clock.
+        """
+        loop = asyncio.get_running_loop()
+        held_back: set[Subscription] = set()
+        found = False
+        try:
+            while (claims := self._asking_in_flight()) and loop.time() < until:
+                found = True
+                actors = {claim.actor for claim in claims}
+                wanted = {topic for question in self._asking() if question.actor in actors for topic in question.topics}
+                for asked in [source for source in held_back if wanted.intersection(source.topic.topics)]:
+                    held_back.discard(asked)
+                    asked.go_on()
+                for claim in claims:
+                    source = claim.source
+                    if isinstance(source, Subscription) and not wanted.intersection(source.topic.topics):
+                        claim.raw.clear()  # its loop asks for the next claim after this item
+                        held_back.add(source)
+                        source.hold_back()
+                self._resume(tasks)
+                await asyncio.sleep(ANSWERS_S)
+        finally:
+            if found:
+                for task in tasks:
+                    task.halted = True
+            for source in held_back:
+                source.go_on()
+        return found
+
+    def _asking_in_flight(self) -> list[Claim]:
+        asking = {question.actor for question in self._asking()}
+        return [claim for claim in self._in_flight() if claim.actor in asking] if asking else []
+
+    def _unacked(self) -> set[Task]:
+        return {task for subscription in self._fetcher.subscriptions() for task in subscription.unacked()}
 
     def _in_flight(self) -> Iterable[Claim]:
         """Yield what actors are at.  One that waits for a record of another stream meanwhile is at nothing."""
@@ -171,6 +245,8 @@ class Checkpointer:
         for task in tasks:
             done = self._fetcher.done(task).items()
             offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
+        await self._send_attached(tasks)
+        self._attempted = dict(offsets)
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
         changed = [table for task in tasks for table in task.tables.values() if table.changed]
@@ -194,6 +270,7 @@ class Checkpointer:
             await self._outgoing.flush()
         self.on_step("flushed")
         await self._outgoing.commit(offsets, member)
+        self._attempted = {}
         self.on_step("committed")
         self.commits += 1
         for task in tasks:
@@ -206,6 +283,26 @@ class Checkpointer:
                 await table.caught_up(written[0])
             table.settle()
         self.on_step("applied")
+
+    async def _send_attached(self, tasks: Collection[Task]) -> None:
+        """Queue what was attached to events whose offsets are committed now."""
+        for task in tasks:
+            if not task.attached:
+                continue
+            done = self._fetcher.done(task)
+            later = []
+            for one in list(task.attached):
+                if one.offset >= done.get(one.claim.tp, one.claim.floor):
+                    later.append(one)
+                    continue
+                while True:
+                    try:
+                        one.send(self._producer)
+                    except BufferFull:
+                        await self._producer.drain()
+                    else:
+                        break
+            task.attached[:] = later
 
     async def _write_changelog(self, table: TablePartition, changes: list[Change], written: list[int]) -> None:
         """Queue one record per change; the last one reports where it stands."""

@@ -44,6 +44,10 @@ class DeadLetters:
         self._declared = False
         self.written = 0
 
+    def send_by(self, producer: Producer) -> None:
+        """Write by another producer from now on."""
+        self._producer = producer
+
     async def write(self, record: ConsumerRecord, error: Exception, who: str) -> None:
         """Queue the dead letter.
 

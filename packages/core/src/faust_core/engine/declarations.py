@@ -14,17 +14,19 @@ from faust_core.engine.schedule import Job
 from faust_core.settings import Settings
 from faust_core.signals import Signal
 from faust_core.tables import Table
+from faust_core.topics import Topic
 
 __all__ = ["Declarations", "Identity", "Signals"]
 
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """Agents, tables and jobs at the moment at which the worker starts."""
+    """Agents, tables, jobs and topics at the moment at which the worker starts."""
 
     agents: Sequence[Agent[Any]]
     tables: Mapping[str, Table[Any, Any]]
     jobs: Sequence[Job]
+    topics: Sequence[Topic[Any, Any]] = ()
 
     def add_table(self, table: Table[Any, Any]) -> None:
         """Add what streams keep for themselves; before the topics are prepared."""

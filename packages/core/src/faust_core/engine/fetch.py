@@ -24,6 +24,8 @@ AnySubscription = Subscription | IsolatedSubscription
 
 MAX_POLL_RECORDS = 4_000
 STUCK_S = 0.05
+#: Of a `noack` stream so many times as many events may wait to be acknowledged as records may be queued.
+UNACKED_SHARE = 10
 POLL_S = 0.5
 
 
@@ -44,28 +46,39 @@ class Fetcher:
         self._max_queued = max_queued
         self._before_delivery = before_delivery
         self._subscribers: dict[str, list[AnySubscription]] = {}
+        #: those of patterns, which may have no topic yet
+        self._patterned: list[AnySubscription] = []
         self._tasks: dict[TopicPartition, Task] = {}
         self._full_since: dict[TopicPartition, float] = {}
         self._paused: set[TopicPartition] = set()
         #: where partitions were sent back to while a poll was under way
         self._moved: dict[TopicPartition, int] = {}
         self._moving = asyncio.Lock()
+        self._assigned: set[TopicPartition] = set()
         self._room = asyncio.Event()
         self.records = 0
 
     # -- subscriptions
 
     def subscribe(self, subscription: AnySubscription) -> None:
+        """Have a subscription get its topics' records; again, when its pattern has come to match more."""
+        if subscription.topic.pattern is not None and subscription not in self._patterned:
+            self._patterned.append(subscription)
         for name in subscription.topic.topics:
-            self._subscribers.setdefault(name, []).append(subscription)
+            subscribers = self._subscribers.setdefault(name, [])
+            if subscription not in subscribers:
+                subscribers.append(subscription)
 
     def unsubscribe(self, subscription: AnySubscription) -> None:
+        if subscription in self._patterned:
+            self._patterned.remove(subscription)
         for name in subscription.topic.topics:
             if subscription in self._subscribers.get(name, []):
                 self._subscribers[name].remove(subscription)
 
     def subscriptions(self) -> list[AnySubscription]:
-        return list({id(s): s for subscribers in self._subscribers.values() for s in subscribers}.values())
+        named = [s for subscribers in self._subscribers.values() for s in subscribers]
+        return list({id(s): s for s in (*named, *self._patterned)}.values())
 
     def topics(self) -> set[str]:
         return {name for name, subscribers in self._subscribers.items() if subscribers}
@@ -79,7 +92,12 @@ class Fetcher:
             for subscription in self._subscribers.get(tp.topic, ()):
                 subscription.add(tp, task, position)
         self.start_closing(task)
-        await self._consumer.assign(positions)
+        async with self._moving:
+            # What a rewind has assigned meanwhile may be in progress already: it must not be read a second time.
+            new = {tp: at for tp, at in positions.items() if tp not in self._assigned and self._tasks.get(tp) is task}
+            self._assigned |= new.keys()
+            if new:
+                await self._consumer.assign(new)
         self._room.set()
 
     def start_closing(self, task: Task) -> None:
@@ -91,6 +109,7 @@ class Fetcher:
         """Forget what is queued and read again from `positions`."""
         async with self._moving:
             await self._consumer.assign(positions)
+            self._assigned |= positions.keys()
             # What a poll that is under way brings may be of the old position.
             self._moved |= positions
             for tp, position in positions.items():
@@ -104,6 +123,7 @@ class Fetcher:
     async def stop(self, task: Task) -> None:
         """Read a task's partitions no further and forget what is queued."""
         mine = [tp for tp, owner in self._tasks.items() if owner is task]
+        self._assigned.difference_update(mine)
         for tp in mine:
             del self._tasks[tp]
             for subscription in self._subscribers.get(tp.topic, ()):
@@ -137,7 +157,10 @@ class Fetcher:
         return offsets
 
     def on_drained(self, tp: TopicPartition) -> None:
-        """An actor has taken the last record of a partition's queue."""
+        """An actor has taken the last record of a partition's queue, or acknowledged many."""
+        if self._is_full(tp):
+            self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+            return
         self._full_since.pop(tp, None)
         if tp in self._paused:
             self._paused.discard(tp)
@@ -176,7 +199,7 @@ class Fetcher:
                 if tp in self._tasks:
                     for subscription in self._subscribers[tp.topic]:
                         subscription.deliver(tp, batch)
-                    if self._queued(tp) >= self._max_queued:
+                    if self._is_full(tp):
                         self._full_since.setdefault(tp, asyncio.get_running_loop().time())
             if again:
                 async with self._moving:
@@ -190,14 +213,12 @@ class Fetcher:
             if task is not None and not task.closed and len(batch):
                 await prepare(task, batch, self._subscribers[batch.tp.topic][0].topic)
 
-    def _queued(self, tp: TopicPartition) -> int:
-        return max(
-            (
-                queue.queued
-                for subscription in self._subscribers.get(tp.topic, ())
-                if (queue := subscription.queue(tp)) is not None
-            ),
-            default=0,
+    def _is_full(self, tp: TopicPartition) -> bool:
+        return any(
+            queue.queued >= (limit := subscription.topic.maxsize or self._max_queued)
+            or len(queue.unacked) >= limit * UNACKED_SHARE
+            for subscription in self._subscribers.get(tp.topic, ())
+            if (queue := subscription.queue(tp)) is not None
         )
 
     async def _has_room(self) -> bool:
@@ -207,7 +228,7 @@ class Fetcher:
         for tp in list(self._full_since):
             if tp in self._paused:
                 continue
-            if self._queued(tp) < self._max_queued:
+            if not self._is_full(tp):
                 del self._full_since[tp]
             else:
                 full.append(tp)

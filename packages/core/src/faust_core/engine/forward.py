@@ -29,24 +29,23 @@ class Forwarder(Mover):
         self,
         stream: Stream[Any],
         producer: Producer,
-        on_error: Callable[[Claim, Exception, str], Awaitable[None]],
+        on_error: Callable[[list[Claim], Exception, str], Awaitable[None]],
     ) -> None:
-        super().__init__(f"{stream.owner} → answers", on_error)
+        super().__init__(f"{stream.owner} → answers", producer, on_error)
         self._stream = stream
-        self._producer = producer
 
     async def move(self) -> None:
-        send = self._producer.send
         async for records in self._stream:
             claim = current_claim.get()
             assert claim is not None, "inside an iteration"
             at_ms = claim.timestamp_ms
+            producer = self._producer
             for number, (topic, key, value, partition) in enumerate(records, 1):
                 while True:
                     try:
-                        send(topic, value, key, partition, at_ms)
+                        producer.send(topic, value, key, partition, at_ms)
                     except BufferFull:
-                        await self._producer.drain()
+                        await producer.drain()
                     else:
                         break
                 if number % TURN == 0:

@@ -39,6 +39,11 @@ class IsolatedSubscription:
     def waiters(self) -> set[asyncio.Task[Any] | None]:
         return set().union(*(part.waiters for part in self._parts.values()))
 
+    def unacked(self) -> Iterable[Task]:
+        """Yield the tasks that have items which the program has yet to acknowledge."""
+        for part in self._parts.values():
+            yield from part.unacked()
+
     def queues(self) -> Iterable[PartitionQueue]:
         for part in self._parts.values():
             yield from part.queues()

@@ -80,6 +80,8 @@ class JoinSource:
                 return previous
             self.release(previous)
         while True:
+            for one in self.sides:
+                one.raise_thrown()  # an agent is cancelled by its own subscription
             while self._redo:
                 claim = self._redo.popleft()
                 if self._queue(claim) is not None:
@@ -111,7 +113,7 @@ class JoinSource:
             else:
                 queue.claims.remove(claim)
         if claim.task.halted:
-            self.sides[LEFT].idle()
+            self.sides[LEFT].look_again()
 
     def trim(self, claim: Claim, /) -> None:
         """Only `take` gives part of a claim back."""
@@ -129,6 +131,26 @@ class JoinSource:
             for claim in [claim for claim in side.claims() if claim.actor is actor]:
                 claim.source.leave(claim)
 
+    def throw(self, error: BaseException, /) -> None:
+        self.sides[LEFT].throw(error)
+
+    def close(self) -> None:
+        self._redo.clear()
+        for side in self.sides:
+            side.close()
+
+    def hold(self, claim: Claim, /) -> None:
+        """Nothing to do: `noack` is refused, as each record is committed with what it brought about."""
+
+    def ack(self, _claim: Claim, _offset: int, /) -> bool:
+        return False
+
+    def is_open(self, _claim: Claim, _offset: int, /) -> bool:
+        return False
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool:
+        return self._queue(claim) is not None and index >= claim.index
+
     async def undecodable(self, claim: Claim, error: Exception, /) -> None:
         await self.sides[LEFT].undecodable(claim, error)
 
@@ -136,6 +158,8 @@ class JoinSource:
 
     def _next(self, now: float) -> tuple[int, PartitionQueue | None, float | None]:
         """Return the record to take: its side and its queue; else when to look again though nothing arrives."""
+        if any(side.held_back for side in self.sides):
+            return LEFT, None, None
         if not self._order:
             self._look()
         wake_at: float | None = None

@@ -44,6 +44,8 @@ class Member:
         self._tasks = tasks
         self._restorer = restorer
         self.plan = Plan()
+        #: the URL at which others can ask this worker; None where it serves nothing
+        self.endpoint: str | None = None
         self.protocol = TaskGroupProtocol(
             self.info,
             standby_replicas=conf.table_standby_replicas,
@@ -86,6 +88,7 @@ class Member:
             owners=self.plan.owners,
             serial=self.plan.serial,
             transactional_id=self._identity.transactional_id if self._conf.exactly_once else None,
+            endpoint=self.endpoint,
             software=version("faust-core"),
         )
 
@@ -132,4 +135,12 @@ class Member:
         self.plan = plan
         stateful = {g.name for g in self._topics.groups.values() if self._resident(g)}
         warm = {task for task in (*plan.standbys, *plan.warmups, *plan.withheld) if task.group in stateful}
-        return WorkPlan(plan.actives, frozenset(warm), plan.fence, plan.rebalance_again_s, frozenset(plan.warmups))
+        return WorkPlan(
+            plan.actives,
+            frozenset(warm),
+            plan.fence,
+            plan.rebalance_again_s,
+            frozenset(plan.warmups),
+            # Left out of plans of very large groups.
+            living=frozenset(plan.owners.values()) or None,
+        )

@@ -9,9 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from faust_core.errors import BufferFull, FencedError, RetriableTransportError, TransactionAborted
+from faust_core._context import current_claim
+from faust_core.engine.outside import OutsideRecords
+from faust_core.errors import (
+    BufferFull,
+    FencedError,
+    RetriableTransportError,
+    TransactionAborted,
+    TransactionInDoubt,
+    TransportError,
+)
 from faust_core.protocols.transport import (
     GroupMetadata,
     Membership,
@@ -27,13 +36,22 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 0.1
 MAX_RETRY_S = 3.0
+#: How often a sender looks whether there is room again for what is sent outside of events.
+FULL_CHECK_S = 0.02
 
 
 class Outgoing(Protocol):
     """What a checkpoint commits through."""
 
     @property
-    def producer(self) -> Producer: ...
+    def producer(self) -> Producer:
+        """What the engine sends with, and always for an event."""
+        ...
+
+    @property
+    def app_producer(self) -> Producer:
+        """What the application sends with, inside of events and outside."""
+        ...
 
     @property
     def exactly_once(self) -> bool: ...
@@ -55,6 +73,7 @@ class Outgoing(Protocol):
         Raises:
             FencedError: the partitions belong to others by now.
             TransactionAborted: nothing of it will be seen; rewind.
+            TransactionInDoubt: all of it will be seen, or nothing; rewind, and look at the committed offsets.
         """
         ...
 
@@ -63,7 +82,15 @@ class Outgoing(Protocol):
         ...
 
     async def abort(self) -> None:
-        """Drop what was sent since the last commit, as far as the guarantee can."""
+        """Drop what events sent since the last commit, as far as the guarantee can.  `go_on` follows."""
+        ...
+
+    async def go_on(self, *, committed: bool) -> None:
+        """Let others send again; before them, what was sent outside of events and dropped.
+
+        Args:
+            committed: the last commit took place although it failed.
+        """
         ...
 
     async def aclose(self) -> None: ...
@@ -81,6 +108,10 @@ class AtLeastOnce:
 
     @property
     def producer(self) -> Producer:
+        return self._producer
+
+    @property
+    def app_producer(self) -> Producer:
         return self._producer
 
     async def start(self) -> None:
@@ -111,6 +142,9 @@ class AtLeastOnce:
     async def abort(self) -> None:
         pass
 
+    async def go_on(self, *, committed: bool) -> None:
+        pass
+
     async def aclose(self) -> None:
         await self._producer.aclose()
 
@@ -131,10 +165,16 @@ class ExactlyOnce:
         self._void = False
         #: a producer ends one transaction at a time
         self._ending = asyncio.Lock()
+        self._outside = OutsideRecords()
+        self._app_producer = _AppProducer(self, self._outside)
 
     @property
     def producer(self) -> Producer:
         return self
+
+    @property
+    def app_producer(self) -> Producer:
+        return self._app_producer
 
     @property
     def pending(self) -> bool:
@@ -174,14 +214,16 @@ class ExactlyOnce:
     # -- Outgoing
 
     async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata) -> None:
-        if not offsets and not self._sent:
-            return
         async with self._ending:
             if self._void:
                 raise TransactionAborted("what was sent belongs to partitions that were taken away")
             self._open.clear()
             await self._inner.commit(offsets, member if offsets else None)
-            await self.start()
+            self._outside.committed()
+            try:
+                await self.start()
+            except TransportError as exc:
+                raise TransactionInDoubt(f"committed, but the next transaction cannot begin: {exc}") from exc
 
     def void(self) -> None:
         """What was sent so far must not be committed any more: `abort` follows."""
@@ -192,15 +234,85 @@ class ExactlyOnce:
         async with self._ending:
             self._open.clear()
             self._void = False
+            self._outside.aborting()
             try:
                 await self._inner.abort()
-                await self.start()
+                await self._inner.begin()
             except FencedError:
                 # Whoever fenced us took the transaction over; a new producer in turn fences them, if they still live.
                 await self._inner.aclose()
                 self._inner = self._make_producer()
-                await self.start()
+                await self._inner.begin()
+
+    async def go_on(self, *, committed: bool) -> None:
+        if committed:
+            self._outside.committed()
+        unsent = self._outside.unsent()
+        self._sent = bool(unsent)
+        for send_by in unsent:
+            while True:
+                try:
+                    send_by(self._inner.send)
+                except BufferFull:
+                    await self._inner.drain()
+                else:
+                    break
+        self._open.set()
 
     async def aclose(self) -> None:
-        self._open.clear()
-        await self._inner.aclose()
+        """Close.  What was sent outside of events and is not committed yet is committed by itself."""
+        try:
+            if self._outside:
+                await self.abort()
+                await self.go_on(committed=False)
+                self._open.clear()
+                await self._inner.commit({}, None)
+                self._outside.committed()
+        except TransportError as exc:
+            log.warning("what was sent outside of events cannot be committed: %s", exc)
+        finally:
+            self._open.clear()
+            self._outside.report_lost()
+            await self._inner.aclose()
+
+
+class _AppProducer:
+    """Tells what is sent for an event from what is not: only the event is repeated after an abort."""
+
+    def __init__(self, transaction: ExactlyOnce, outside: OutsideRecords) -> None:
+        self._transaction = transaction
+        self._outside = outside
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
+        on_delivery: OnDelivery | None = None,
+    ) -> None:
+        send = self._transaction.send
+        if current_claim.get() is None:
+            self._outside.send(send, topic, value, key, partition, timestamp_ms, headers, on_delivery)
+        else:
+            send(topic, value, key, partition, timestamp_ms, headers, on_delivery)
+
+    async def drain(self) -> None:
+        if self._outside.full and current_claim.get() is None:
+            while self._outside.full:  # noqa: ASYNC110  the next commit is a fraction of a second away
+                await asyncio.sleep(FULL_CHECK_S)
+        else:
+            await self._transaction.drain()
+
+    async def flush(self) -> None:
+        await self._transaction.flush()
+
+    async def aclose(self) -> None:
+        """The transaction is closed by the worker."""
+
+
+if TYPE_CHECKING:
+    _: list[type[Producer]] = [ExactlyOnce, _AppProducer]
+    _outgoing: list[type[Outgoing]] = [AtLeastOnce, ExactlyOnce]

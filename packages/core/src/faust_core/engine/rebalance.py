@@ -30,6 +30,7 @@ class WorkPlan:
 
     Attributes:
         fence: transactional ids of workers that died with tasks that are ours now.
+        living: transactional ids of the workers that own something now; None where they are not known.
         rebalance_again_s: ask for another division after so many seconds; None for never.
         warmups: those of `standbys` that will be moved here once they have caught up.
     """
@@ -39,6 +40,7 @@ class WorkPlan:
     fence: Mapping[TaskId, Collection[str]] = field(default_factory=dict)
     rebalance_again_s: float | None = None
     warmups: frozenset[TaskId] = frozenset()
+    living: frozenset[str] | None = None
 
 
 class TaskHost(Protocol):
@@ -46,8 +48,8 @@ class TaskHost(Protocol):
 
     def make_task(self, task_id: TaskId, state: TaskState, /) -> Awaitable[Task]: ...
 
-    async def activate(self, task: Task, fence: Collection[str], /) -> None:
-        """Restore the task and start reading its inputs."""
+    async def activate(self, task: Task, plan: WorkPlan, /) -> None:
+        """Restore the task, which came by `plan`, and start reading its inputs."""
         ...
 
     async def warm(self, task: Task, /) -> None:
@@ -105,6 +107,7 @@ class Rebalancer:
         #: held while tasks are opened, handed over or closed
         self._changing = asyncio.Lock()
         self._closing = False
+        self._taking_over = True
         self._again: asyncio.Task[None] | None = None
         self.count = 0
 
@@ -163,16 +166,17 @@ class Rebalancer:
         for task_id in [t for t, task in self.tasks.items() if task.state is TaskState.STANDBY]:
             if task_id not in plan.standbys and task_id not in plan.actives:
                 await self._forget(self.tasks[task_id])
-        activations = [await self._take_over(task_id, plan.fence.get(task_id, ())) for task_id in gained]
+        begun = {task_id: await self._take_over(task_id, plan) for task_id in gained}
+        activations = {task_id: activation for task_id, activation in begun.items() if activation is not None}
         for task_id in sorted(plan.standbys - self.tasks.keys()):
             task = await self._host.make_task(task_id, TaskState.STANDBY)
             self.tasks[task_id] = task
             await self._host.warm(task)
         await self._host.told(
             [tp for task in lost for tp in task.inputs],
-            [tp for task_id in gained for tp in self.tasks[task_id].inputs],
+            [tp for task_id in activations for tp in self.tasks[task_id].inputs],
         )
-        self._spawn(self._settle(activations, gained), "faust settle")
+        self._spawn(self._settle(activations), "faust settle")
         if lost:
             self._rejoin()
         self._rebalance_again(plan)
@@ -213,6 +217,14 @@ class Rebalancer:
         """The worker is about to leave: what the group decides no longer matters."""
         self._closing = True
 
+    async def stop_taking_over(self) -> None:
+        """The worker is about to take its last checkpoint: no task may begin behind it."""
+        self._taking_over = False
+        activations = list(self._activations.values())
+        for activation in activations:
+            activation.cancel()
+        await asyncio.gather(*activations, return_exceptions=True)
+
     # -- inside
 
     async def _give_up(self, lost: Collection[Task], plan: WorkPlan) -> None:
@@ -238,23 +250,26 @@ class Rebalancer:
         self.tasks.pop(task.id, None)
         await self._host.close_task(task)
 
-    async def _take_over(self, task_id: TaskId, fence: Collection[str]) -> asyncio.Task[None]:
+    async def _take_over(self, task_id: TaskId, plan: WorkPlan) -> asyncio.Task[None] | None:
+        """Begin to restore and run a task; None where the worker is about to stop."""
         task = self.tasks.get(task_id)
         if task is None:
             task = self.tasks[task_id] = await self._host.make_task(task_id, TaskState.RESTORING)
         else:
             task.enter(TaskState.RESTORING)
-        activation = self._spawn(self._host.activate(task, fence), f"faust activate {task}")
+        if not self._taking_over:
+            return None
+        activation = self._spawn(self._host.activate(task, plan), f"faust activate {task}")
         self._activations[task_id] = activation
         return activation
 
-    async def _settle(self, activations: list[asyncio.Task[None]], gained: list[TaskId]) -> None:
-        await asyncio.gather(*activations, return_exceptions=True)
-        for task_id, activation in zip(gained, activations, strict=True):
+    async def _settle(self, activations: Mapping[TaskId, asyncio.Task[None]]) -> None:
+        await asyncio.gather(*activations.values(), return_exceptions=True)
+        for task_id, activation in activations.items():
             if self._activations.get(task_id) is activation:
                 del self._activations[task_id]
-        if not any(activation.cancelled() or activation.exception() for activation in activations):
-            await self._host.settled([self.tasks[task_id] for task_id in gained if task_id in self.tasks])
+        if not any(activation.cancelled() or activation.exception() for activation in activations.values()):
+            await self._host.settled([self.tasks[task_id] for task_id in activations if task_id in self.tasks])
             self.ready.set()
 
     def _rebalance_again(self, plan: WorkPlan) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.codecs import encoder_of
-from faust_core.errors import BufferFull
+from faust_core.errors import BufferFull, Skip
 from faust_core.protocols.transport import Producer
 from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream
@@ -22,9 +22,17 @@ __all__ = ["Mover", "Pump"]
 class Mover(ABC):
     """Sends what a stream hands out, until cancelled."""
 
-    def __init__(self, name: str, on_error: Callable[[Claim, Exception, str], Awaitable[None]]) -> None:
+    def __init__(
+        self, name: str, producer: Producer, on_error: Callable[[list[Claim], Exception, str], Awaitable[None]]
+    ) -> None:
         self.name = name
+        self.cancelled = False
+        self._producer = producer
         self._on_error = on_error
+
+    def send_by(self, producer: Producer) -> None:
+        """Send by another producer from now on."""
+        self._producer = producer
 
     @abstractmethod
     async def move(self) -> None:
@@ -40,7 +48,8 @@ class Mover(ABC):
                 claim = current_claim.get()
                 if claim is None or claim.index >= claim.stop:
                     raise
-                await self._on_error(claim, exc, self.name)
+                claim.failed = True  # its loop is left by the error: that alone does not make it done
+                await self._on_error([claim], exc, self.name)
                 claim.source.release(claim)
 
 
@@ -57,17 +66,17 @@ class Pump(Mover):
         key: Callable[[Any], Any] | None,
         topic: Topic[Any, Any],
         producer: Producer,
-        on_error: Callable[[Claim, Exception, str], Awaitable[None]],
+        on_error: Callable[[list[Claim], Exception, str], Awaitable[None]],
     ) -> None:
-        super().__init__(f"{parent.owner} → {topic}", on_error)
+        super().__init__(f"{parent.owner} → {topic}", producer, on_error)
         self._parent = parent
         self._key = key
         self._topic = topic
-        self._producer = producer
         self._encode_other_key, _ = encoder_of(find_codec("json"))
 
     async def move(self) -> None:
-        as_it_is = not self._parent.processors
+        # What is in memory has no bytes.
+        as_it_is = not self._parent.processors and not self._parent.topic.in_memory
         name = self._topic.get_topic_name()
         encode = self._topic.encode_value
         key_of = self._key
@@ -76,20 +85,26 @@ class Pump(Mover):
             assert claim is not None, "inside an iteration"
             index = claim.index
             batch = claim.batch
+            partition = None
             if key_of is None:
-                key: Any = batch.keys[index]
+                key: Any = self.key_bytes(batch.keys[index])
             else:
-                key = key_of(value)
-                if type(key) is str:
-                    key = key.encode()
-                else:
-                    key = self.key_bytes(await key if inspect.isawaitable(key) else key)
+                try:
+                    key = key_of(value)
+                    if type(key) is str:
+                        key = key.encode()
+                    else:
+                        key = self.key_bytes(await key if inspect.isawaitable(key) else key)
+                        if key is None:
+                            partition = 0  # what has no key stays together, too
+                except Skip:
+                    continue
             data = batch.values[index] if as_it_is else encode(value)
             headers = batch.headers(index) or None
             producer = self._producer
             while True:
                 try:
-                    producer.send(name, data, key, None, batch.timestamps_ms[index], headers)
+                    producer.send(name, data, key, partition, batch.timestamps_ms[index], headers)
                 except BufferFull:
                     await producer.drain()
                 else:

@@ -168,11 +168,12 @@ class Restorer:
 
     def offset(self, task: Task) -> int:
         """Return the sum of the changelog offsets that a task's resident stores are at."""
-        total = 0
-        for table in _resident(task):
-            replica = self._replicas.get(table.changelog)
-            total += replica.position if replica is not None else (table.store.changelog_offset or 0)
-        return total
+        return sum(self.position(table) for table in _resident(task))
+
+    def position(self, table: TablePartition) -> int:
+        """Return the changelog offset that a store is at."""
+        replica = self._replicas.get(table.changelog)
+        return replica.position if replica is not None else (table.store.changelog_offset or 0)
 
     def end(self, task: Task) -> int:
         """Return the sum of the changelog ends of an active task, as far as they are known here."""

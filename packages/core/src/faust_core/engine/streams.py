@@ -10,21 +10,23 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from faust_core._context import Run, current_run
-from faust_core.agents import Agent
+from faust_core.agents import ActorInfo, Agent
 from faust_core.application import AppProtocol
 from faust_core.claims import Claim
 from faust_core.engine.actors import ActorRunner, Policy
+from faust_core.engine.channels import Channel, ChannelReader
 from faust_core.engine.dead_letters import DeadLetters, UndecodableRecord
-from faust_core.engine.fetch import Fetcher
+from faust_core.engine.fetch import AnySubscription, Fetcher
 from faust_core.engine.forward import Forwarder
 from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.joining import JoinSource
 from faust_core.engine.repartition import Mover, Pump
-from faust_core.engine.rpc import reply_value
+from faust_core.engine.replies import Requests
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
 from faust_core.errors import ConfigError, KeyDecodeError, StoreError, ValueDecodeError
+from faust_core.events import Message
 from faust_core.joins import TwoStreams
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
@@ -77,6 +79,8 @@ class Streams:
         self._joins: dict[str, tuple[JoinSource, Run | None]] = {}
         #: names of the tables that joins of tables keep
         self._kept: set[str] = set()
+        #: what agents over channels read
+        self._readers: list[ChannelReader] = []
         #: the streams that actors and jobs opened besides their own, and in which attempt
         self._opened: dict[object, list[tuple[Subscription, Run | None]]] = {}
 
@@ -88,25 +92,50 @@ class Streams:
             if agent.isolated_partitions:
                 self._start_isolated(agent)
                 continue
-            subscription = self._new_subscription(agent.topic, agent.name, actors=agent.concurrency)
+            subscription = self._subscription_of(agent)
             policy = self._policy(agent.policy)
             for index in range(agent.concurrency):
-                name = agent.name if agent.concurrency == 1 else f"{agent.name}[{index}]"
-                self._start_actor(self._runner(agent, subscription, policy, name))
+                self._start_actor(
+                    self._runner(agent, subscription, policy, index=None if agent.concurrency == 1 else index)
+                )
 
-    def _runner(self, agent: Agent[Any], subscription: Subscription, policy: Policy, name: str) -> ActorRunner:
+    def _runner(
+        self,
+        agent: Agent[Any],
+        subscription: Subscription,
+        policy: Policy,
+        *,
+        index: int | None = None,
+        name: str | None = None,
+    ) -> ActorRunner:
         return ActorRunner(
-            agent, subscription, self, policy, self._emit, self._claims_of, self._store_failed, name=name
+            agent,
+            subscription,
+            self,
+            policy,
+            self._emit,
+            self._claims_of,
+            self._store_failed,
+            name=name or (agent.name if index is None else f"{agent.name}[{index}]"),
+            index=index,
         )
+
+    def _subscription_of(self, agent: Agent[Any]) -> Subscription:
+        channel: Any = agent.topic
+        if isinstance(channel, Channel):
+            reader = channel.subscribe(agent.name, actors=agent.concurrency)
+            self._readers.append(reader)
+            return reader
+        return self._new_subscription(_read_by(agent), agent.name, actors=agent.concurrency)
 
     def _start_isolated(self, agent: Agent[Any]) -> None:
         runners: dict[Subscription, ActorRunner] = {}
         policy = self._policy(agent.policy)
 
         def open_partition(tp: TopicPartition) -> Subscription:
-            part = self._make_subscription(agent.topic, agent.name, actors=1)
+            part = self._make_subscription(_read_by(agent), agent.name, actors=1)
             name = f"{agent.name}[{tp}]"
-            runner = runners[part] = self._runner(agent, part, policy, name)
+            runner = runners[part] = self._runner(agent, part, policy, name=name)
             self._start_actor(runner)
             return part
 
@@ -115,7 +144,7 @@ class Streams:
 
         self._fetcher.subscribe(
             IsolatedSubscription(
-                agent.topic, agent.name, open_partition=open_partition, close_partition=close_partition
+                _read_by(agent), agent.name, open_partition=open_partition, close_partition=close_partition
             )
         )
 
@@ -137,17 +166,20 @@ class Streams:
         for task in actors:
             task.cancel()
         await asyncio.gather(*actors, return_exceptions=True)
+        for reader in self._readers:
+            for claim in list(reader.claims()):
+                reader.release(claim)  # nobody else has it
 
     def restart(self) -> None:
         """Start those anew that `cancel` has ended."""
         for runner, task in list(self._actors.items()):
-            if task.cancelled():
+            if task.cancelled() and not runner.cancelled:
                 self._start_actor(runner)
 
     def in_flight(self) -> Iterable[InFlight]:
         """Yield who works on which item.  Any thread may call."""
         names = {task: runner.name for runner, task in list(self._actors.items())}
-        for subscription in self._fetcher.subscriptions():
+        for subscription in self.subscriptions():
             for claim in list(subscription.claims()):
                 if claim.buffered:
                     continue  # waits for `take` to fill its batch
@@ -155,14 +187,43 @@ class Streams:
                 name = subscription.owner if actor is None else names.get(actor, subscription.owner)
                 yield f"agent {name}", actor, claim
 
+    def subscriptions(self) -> Iterable[AnySubscription]:
+        """Return what all streams and agents of this worker have to read."""
+        return [*self._fetcher.subscriptions(), *self._readers]
+
+    def actors_of(self, agent: Agent[Any]) -> list[ActorInfo]:
+        """Describe the running actors of an agent."""
+        return [
+            runner.info(task)
+            for runner, task in self._actors.items()
+            if isinstance(runner, ActorRunner) and runner.agent is agent
+        ]
+
+    def cancel_actors(self, agent: Agent[Any]) -> None:
+        """Have an agent's actors finish what they have in hand, and read no further."""
+        for runner in self._actors:
+            if isinstance(runner, ActorRunner) and runner.agent is agent and not runner.cancelled:
+                runner.cancelled = True
+                runner.subscription.throw(asyncio.CancelledError())
+
+    async def leave_channels(self) -> None:
+        """Read no channel any more: what is put from now on waits for the next reader."""
+        for reader in self._readers:
+            reader.close()
+
+    async def channels_empty(self) -> None:
+        """Return when agents have dealt with all that was put into their channels."""
+        while not all(reader.idle for reader in self._readers):  # noqa: ASYNC110  once, at the end
+            await asyncio.sleep(0.005)
+
     def _claims_of(self, actor: asyncio.Task[Any] | None) -> list[Claim]:
-        return [c for subscription in self._fetcher.subscriptions() for c in subscription.claims() if c.actor is actor]
+        return [c for subscription in self.subscriptions() for c in subscription.claims() if c.actor is actor]
 
     def _start_actor(self, runner: ActorRunner | Mover) -> None:
         self._actors[runner] = self._spawn(runner.run(), f"faust {runner.name}")
 
     def _waits(self, task: asyncio.Task[None]) -> bool:
-        return any(task in subscription.waiters for subscription in self._fetcher.subscriptions())
+        return any(task in subscription.waiters for subscription in self.subscriptions())
 
     def _policy(self, name: str) -> Policy:
         return Policy(
@@ -170,26 +231,31 @@ class Streams:
             retries=self._conf.error_retries,
             backoff_s=self._conf.error_retry_backoff,
             dead_letters=self._dead_letters,
+            app=self._app,
         )
 
-    async def _emit(self, agent: Agent[Any], claim: Claim | None, value: Any) -> None:
-        """Send what an agent yielded to its sinks and to whoever asked."""
+    async def _emit(self, agent: Agent[Any], value: Any) -> None:
+        """Send what an agent yielded to its sinks."""
         for sink in agent.sinks:
-            if isinstance(sink, Agent | Topic):
-                await sink.send(value=value)
-            elif isinstance(sink, str):
-                await self._app.topic(sink).send(value=value)
+            if isinstance(sink, Agent | Topic | Channel | str):
+                await self._app.channel_named(sink).send(value=value)
             else:
                 result = sink(value)
                 if inspect.isawaitable(result):
                     await result
-        if claim is not None and agent.use_reply_headers:
-            await reply_value(agent, claim, value)
 
     async def _undecodable(self, claim: Claim, error: Exception) -> None:
         if not isinstance(error, (KeyDecodeError, ValueDecodeError)):
             tp = claim.tp
             error = ValueDecodeError(str(error), topic=tp.topic, partition=tp.partition, offset=claim.offset)
+        self._app.saw_error("decoding", error)
+        topic: Any = claim.topic
+        hook = topic.on_key_decode_error if isinstance(error, KeyDecodeError) else topic.on_value_decode_error
+        verdict = hook(error, Message(claim.record()))
+        if inspect.isawaitable(verdict):
+            verdict = await verdict
+        if verdict is not False:
+            return
         policy = self._conf.on_decode_error
         if policy == "raise":
             raise UndecodableRecord(str(error)) from error
@@ -197,6 +263,13 @@ class Streams:
             log.error("skipped: %s", error)
         else:
             await self._dead_letters.write(claim.record(), error, "decoding")
+
+    def send_by(self, producer: Producer) -> None:
+        """Have pumps and forwarders send by another producer from now on."""
+        self._producer = producer
+        for runner in self._actors:
+            if isinstance(runner, Mover):
+                runner.send_by(producer)
 
     # -- StreamRuntime
 
@@ -222,7 +295,12 @@ class Streams:
             return known
         subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
         self._topics.repartitioned(name, parent.topic.topics)
-        self._start_actor(Pump(parent, key, topic, self._producer, self._pump_error()))
+        run = current_run.get()
+        if run is not None and isinstance(run.who, ActorRunner):
+            settle: Callable[[list[Claim], Exception, str], Awaitable[None]] = run.who.settle
+        else:
+            settle = self._policy(self._conf.on_error).settle
+        self._start_actor(Pump(parent, key, topic, self._producer, self._mover_error(settle)))
         self._on_new_topic(subscription)
         return subscription
 
@@ -269,18 +347,19 @@ class Streams:
         stream: Stream[Any] = Stream(
             FromSource(topic, subscription), lambda: self, owner=owner, processors=topic.processors
         )
-        self._start_actor(Forwarder(stream, self._producer, self._pump_error()))
+        on_error = self._mover_error(self._policy(self._conf.on_error).settle)
+        self._start_actor(Forwarder(stream, self._producer, on_error))
         self._on_new_topic(subscription)
 
-    def _pump_error(self) -> Callable[[Claim, Exception, str], Awaitable[None]]:
-        policy = self._policy(self._conf.on_error)
-
-        async def on_error(claim: Claim, error: Exception, who: str) -> None:
+    def _mover_error(
+        self, settle: Callable[[list[Claim], Exception, str], Awaitable[None]]
+    ) -> Callable[[list[Claim], Exception, str], Awaitable[None]]:
+        async def on_error(claims: list[Claim], error: Exception, who: str) -> None:
             if isinstance(error, StoreError):
                 # As with agents: not the record's fault, which stays in hand until this is cancelled and repeated.
                 self._store_failed(error)
                 await asyncio.Event().wait()
-            await policy.settle([claim], error, who)
+            await settle(claims, error, who)
 
         return on_error
 
@@ -302,3 +381,8 @@ class Streams:
             on_idle=self._on_idle,
             on_undecodable=self._undecodable,
         )
+
+
+def _read_by(agent: Agent[Any]) -> Topic[Any, Any]:
+    """Return the topic as the agent's records are decoded."""
+    return agent.topic if agent.use_reply_headers else Requests(agent.topic)

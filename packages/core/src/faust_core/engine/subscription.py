@@ -21,12 +21,14 @@ __all__ = ["PartitionQueue", "Subscription"]
 #: milliseconds, long enough that the switch (some 10 µs) does not show.
 TURN_S = 0.004
 MAX_CLAIM = 2_000
+#: A partition that is read no further because of unacknowledged events is looked at again after so many.
+ACKED_STEP = 16
 
 
 class PartitionQueue:
     """The records of one partition that one subscription has not handed out yet, and the claims on those it has."""
 
-    __slots__ = ("at", "batches", "claims", "listed", "position", "queued", "redo", "task", "tp")
+    __slots__ = ("at", "batches", "claims", "listed", "position", "queued", "redo", "task", "tp", "unacked")
 
     def __init__(self, tp: TopicPartition, task: Task, position: int) -> None:
         self.tp = tp
@@ -40,6 +42,8 @@ class PartitionQueue:
         #: offset of the next record to arrive
         self.position = position
         self.claims: list[Claim] = []
+        #: offsets that the program has yet to acknowledge, with the claim that they were handed out by
+        self.unacked: dict[int, Claim] = {}
         #: whether it stands in the subscription's queue of those that have work
         self.listed = False
 
@@ -100,13 +104,19 @@ class PartitionQueue:
         """The next-to-read offset: everything below it is done."""
         next_offset = self.batches[0].offsets[self.at] if self.batches else self.position
         return min(
-            [next_offset, *(claim.floor for claim in self.claims), *(batch.offsets[at] for batch, at, _ in self.redo)]
+            [
+                next_offset,
+                *self.unacked,
+                *(claim.floor for claim in self.claims),
+                *(batch.offsets[at] for batch, at, _ in self.redo),
+            ]
         )
 
     def clear(self, position: int) -> None:
         self.batches.clear()
         self.redo.clear()
         self.claims.clear()
+        self.unacked.clear()
         self.at = 0
         self.queued = 0
         self.position = position
@@ -146,6 +156,10 @@ class Subscription:
         #: the asyncio tasks that wait for a record
         self.waiters: set[asyncio.Task[Any] | None] = set()
         self.closed = False
+        self.ended = False
+        self.taken = 0
+        self._thrown: deque[BaseException] = deque()
+        self._held_back = False
 
     # -- the engine's side
 
@@ -180,8 +194,27 @@ class Subscription:
         for queue in self._queues.values():
             yield from queue.claims
 
+    def partitions(self) -> Iterable[TopicPartition]:
+        return self._queues.keys()
+
+    def unacked(self) -> Iterable[Task]:
+        """Yield the tasks that have items which the program has yet to acknowledge."""
+        return (queue.task for queue in self._queues.values() if queue.unacked)
+
     def close(self) -> None:
         self.closed = True
+        for queue in self._queues.values():
+            queue.clear(queue.position)
+            self._on_drained(queue.tp)
+
+    def hold_back(self) -> None:
+        """Hand nothing out until `go_on`, although tasks are not halted."""
+        self._held_back = True
+
+    def go_on(self) -> None:
+        self._held_back = False
+        while self._waiters:
+            self._pass_on()
 
     def actor_returned(self) -> None:
         """One actor reads no further; after the last one the stream holds no offset and no partition back."""
@@ -201,6 +234,8 @@ class Subscription:
         if previous is not None:
             self.release(previous)
             self._adapt(previous, now - self._turn_started)
+        if self._thrown:
+            raise self._thrown.popleft()
         if now - self._turn_started >= TURN_S:
             await asyncio.sleep(0)
             self._turn_started = loop.time()
@@ -217,11 +252,43 @@ class Subscription:
                 return claim
             if not await self._wait(loop, deadline_s):
                 return None
+            if self._thrown:
+                raise self._thrown.popleft()
             self._turn_started = loop.time()
+
+    def throw(self, error: BaseException, /) -> None:
+        self._thrown.append(error)
+        self._pass_on()
+
+    def hold(self, claim: Claim, /) -> None:
+        claim.manual = True
+        queue = self._queues.get(claim.tp)
+        if queue is not None and claim in queue.claims:
+            queue.unacked[claim.offset] = claim
+
+    def ack(self, claim: Claim, offset: int, /) -> bool:
+        if not self.is_open(claim, offset):
+            return False
+        queue = self._queues[claim.tp]
+        del queue.unacked[offset]
+        if not queue.pending and len(queue.unacked) % ACKED_STEP == 0:
+            self._on_drained(queue.tp)
+        if claim.task.halted:
+            self._on_idle()
+        return True
+
+    def is_open(self, claim: Claim, offset: int, /) -> bool:
+        queue = self._queues.get(claim.tp)
+        return queue is not None and queue.unacked.get(offset) is claim
+
+    def in_hand(self, claim: Claim, index: int, /) -> bool:
+        queue = self._queues.get(claim.tp)
+        return queue is not None and claim in queue.claims and index >= (claim.start if claim.held else claim.index)
 
     def release(self, claim: Claim, /) -> None:
         queue = self._queues.get(claim.tp)
         if queue is not None and claim in queue.claims:
+            self.taken += 0 if claim.held else claim.index - claim.start
             queue.release(claim)
             self._list(queue)
         if claim.task.halted:
@@ -273,10 +340,20 @@ class Subscription:
         if waiter in self._waiters:
             self._waiters.remove(waiter)
 
+    @property
+    def held_back(self) -> bool:
+        """Whether nothing is to be handed out until `go_on`."""
+        return self._held_back
+
+    def raise_thrown(self) -> None:
+        """Raise what `throw` was given, one error at a time."""
+        if self._thrown:
+            raise self._thrown.popleft()
+
     def drained(self, queue: PartitionQueue) -> None:
         self._on_drained(queue.tp)
 
-    def idle(self) -> None:
+    def look_again(self) -> None:
         self._on_idle()
 
     # -- inside
@@ -302,7 +379,7 @@ class Subscription:
                     break
 
     def _next(self) -> PartitionQueue | None:
-        while self._ready:
+        while self._ready and not self._held_back:
             queue = self._ready.popleft()
             queue.listed = False
             if queue.pending and not queue.task.halted and not queue.task.closed:
@@ -310,7 +387,7 @@ class Subscription:
         return None
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, deadline_s: float | None) -> bool:
-        waiter = loop.create_future()
+        waiter: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiter)
         actor = asyncio.current_task()
         self.waiters.add(actor)
@@ -319,12 +396,16 @@ class Subscription:
             if deadline_s is None:
                 await waiter
                 return True
-            timeout = deadline_s - loop.time()
+            clock = self.topic.app.clock
+            timeout = deadline_s - clock.monotonic()
             if timeout <= 0:
                 await asyncio.sleep(0)
                 return False
-            done, _ = await asyncio.wait([waiter], timeout=timeout)
-            return bool(done)
+            timer = clock.call_later(timeout, lambda: None if waiter.done() else waiter.set_result(False))
+            try:
+                return await waiter is not False
+            finally:
+                timer.cancel()
         finally:
             self.waiters.discard(actor)
             if not waiter.done():

@@ -17,6 +17,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping
 
+from faust_core.claims import Attached
 from faust_core.engine.assignor import TaskId
 from faust_core.records import TopicPartition
 from faust_core.table_partition import TablePartition
@@ -60,6 +61,7 @@ class Task:
         self.tables: dict[str, TablePartition] = dict(tables)
         self.open_tables: Mapping[str, TablePartition] = {}
         self.halted = False
+        self.attached: list[Attached] | None = []
         self.state = state
         self.committed: dict[TopicPartition, int] = {}
 
@@ -78,6 +80,7 @@ class Task:
         self.open_tables = {} if self.closed else self.tables
         if self.closed:
             self.halted = True
+            self.attached = []
 
     @property
     def dirty(self) -> bool:

@@ -8,12 +8,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from faust_core.engine.declarations import Declarations, Signals
+from faust_core.engine.fencing import Fencing
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
+from faust_core.engine.patience import patiently
 from faust_core.engine.plans import TaskId
+from faust_core.engine.rebalance import WorkPlan
 from faust_core.engine.restore import Restorer
 from faust_core.engine.stores import Stores
 from faust_core.engine.task import Task, TaskState
@@ -49,8 +53,10 @@ class WorkerTasks:
         dropped: Callable[[], Awaitable[None]],
         in_thread: Callable[[Callable[[], None]], Awaitable[None]],
         gate: asyncio.Lock,
+        fencing: Fencing | None,
     ) -> None:
         """Args:
+        fencing: ends what former owners left open; None under at-least-once.
         gate: held during a checkpoint.  Under exactly-once a task comes to run between two of them only: what it
             sent during one would be committed without its offsets.
         """
@@ -69,23 +75,23 @@ class WorkerTasks:
         self._dropped = dropped
         self._in_thread = in_thread
         self._gate = gate
+        self._fencing = fencing
 
     async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
         group = self._topics.group(task_id)
         resident = sorted(name for name in group.tables if self._stores.resident(self._tables[name]))
         tables = {name: await self._stores.open(self._tables[name], task_id.partition) for name in resident}
-        inputs = [TopicPartition(name, task_id.partition) for name in group.topics]
-        return Task(task_id, inputs, tables, state)
+        return Task(task_id, self._topics.inputs_of(task_id), tables, state)
 
-    async def activate(self, task: Task, fence: Collection[str]) -> None:
-        if fence and self._conf.exactly_once:
-            await self._admin.fence(fence)
+    async def activate(self, task: Task, plan: WorkPlan) -> None:
+        if self._fencing is not None:
+            await self._fencing.fence(plan)
         await self._open_others(task)
         started = time.monotonic()
-        restored = await self._restorer.restore(task)
+        restored = await patiently(partial(self._restorer.restore, task))
         if task.tables:
             log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
-        positions = await self.positions(task)
+        positions = await patiently(partial(self.positions, task))
         async with self._gate if self._conf.exactly_once else nullcontext():
             if task.state is TaskState.CLOSED:
                 return  # dropped meanwhile

@@ -15,7 +15,7 @@ from typing import Any
 
 from faust_core.claims import Claim
 
-__all__ = ["InFlight", "Watchdog"]
+__all__ = ["InFlight", "Watchdog", "stack_of"]
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Watchdog:
             stack = "".join(traceback.format_stack(frame)[-12:]) if frame else "(no stack)"
             what = "blocks the event loop; nothing else of this worker runs. Use await, or run it in a thread"
         else:
-            stack = "".join(traceback.StackSummary.extract(_walk(task)).format()) if task else "(no stack)"
+            stack = stack_of(task) if task else "(no stack)"
             what = "has made no progress"
         reason = f"{who} {what} for {self._timeout_s:g} s on {claim}"
         log.error("%s\n%s", reason, stack)
@@ -107,6 +107,11 @@ class Watchdog:
                 self._exit(EXIT_STUCK)
             else:
                 self._loop.call_soon_threadsafe(self._give_up, reason)
+
+
+def stack_of(task: asyncio.Task[Any]) -> str:
+    """Return where in its code a suspended task is, outermost first."""
+    return "".join(traceback.StackSummary.extract(_walk(task)).format())
 
 
 def _walk(task: asyncio.Task[Any]) -> Iterable[tuple[FrameType, int]]:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import math
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
 from faust_core.engine.backends import Backends
+from faust_core.engine.checked_sends import CheckedProducer
 from faust_core.engine.checkpoint import Checkpointer, StuckError
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
+from faust_core.engine.fencing import Fencing
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
+from faust_core.engine.lags import Lags
+from faust_core.engine.local_queries import LocalQueries
 from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
+from faust_core.engine.patience import patiently
+from faust_core.engine.queries import Queries
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.restore import Progress, Restorer
-from faust_core.engine.schedule import Job, run_job
+from faust_core.engine.schedule import Job, JobWatch, run_job
 from faust_core.engine.stores import Stores
 from faust_core.engine.streams import Streams
 from faust_core.engine.subscription import Subscription
@@ -31,7 +38,19 @@ from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
-from faust_core.errors import FencedError, StoreCorrupt, StoreError, StoreLocked, TransactionAborted, TransportError
+from faust_core.engine.web import Web
+from faust_core.errors import (
+    FencedError,
+    RecordTooLarge,
+    RetriableTransportError,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+    TopicMissing,
+    TransactionAborted,
+    TransactionInDoubt,
+    TransportError,
+)
 from faust_core.protocols.transport import Producer, Transport
 from faust_core.table_partition import UnwritableChange
 
@@ -43,8 +62,12 @@ T = TypeVar("T")
 
 #: How often the commit loop looks whether a checkpoint is due by count.
 TICK_S = 0.05
+#: How often it is looked for new topics that match a pattern.
+PATTERN_S = 2.0
 #: How long events wait before they are repeated, when transactions fail again and again.
 MAX_ABORT_DELAY_S = 3.0
+#: Checkpoints that fail one after the other because of a refused record, before the worker stops.
+MAX_REFUSALS = 4
 #: The same when a store fails again and again.
 MAX_STORE_DELAY_S = 10.0
 
@@ -65,6 +88,7 @@ class Worker:
         backends: Backends,
         *,
         on_progress: Callable[[Progress], None] | None = None,
+        web: Web,
     ) -> None:
         self.app = app
         self.conf = app.conf
@@ -73,13 +97,15 @@ class Worker:
         self._transport = transport
         self._backends = backends
         self._on_progress = on_progress or _log_progress
+        self._web = web
         self._main: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self._group: asyncio.TaskGroup | None = None
         self._background: set[asyncio.Task[Any]] = set()
-        self._jobs: set[asyncio.Task[Any]] = set()
+        self._jobs: dict[asyncio.Task[Any], Job] = {}
+        self._job_watch = JobWatch(app.saw_error)
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="faust-store")
         #: set once the topics that agents read have been collected; what is opened later joins them
         self._opened = False
@@ -91,6 +117,9 @@ class Worker:
         #: held during a checkpoint, and while actors are cancelled and sent back: never both
         self._resetting = asyncio.Lock()
         self._over = False
+        self._sends_checked = False
+        #: checkpoints that failed one after the other because of a refused record
+        self._refusals = 0
         #: transactions that were aborted one after the other
         self._aborts = 0
         #: the same of stores that failed
@@ -135,6 +164,7 @@ class Worker:
             self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
         else:
             self.outgoing = AtLeastOnce(transport.producer(reports=bool(self._declarations.tables)), self.membership)
+        fencing = Fencing(self.admin, conf.id, self._identity.transactional_id, self.topics.inputs_of)
         self.tasks = WorkerTasks(
             self.app,
             conf,
@@ -151,6 +181,7 @@ class Worker:
             dropped=self._dropped,
             in_thread=self._in_thread,
             gate=self._resetting,
+            fencing=fencing if conf.exactly_once else None,
         )
         self.rebalancer = Rebalancer(
             self.tasks,
@@ -168,18 +199,36 @@ class Worker:
             # The last commit must fit into the shutdown with its wait for items in flight.
             stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout * 0.8,
             run_in_thread=self._in_thread,
+            asking=self.app.rpc.asking,
+        )
+        self.queries = Queries(
+            conf.id,
+            LocalQueries(
+                conf.id,
+                self._declarations.tables,
+                lambda: self.rebalancer.tasks,
+                self.topics.task_of,
+                getattr(self.membership, "lease_s", lambda: None),
+                Lags(self.restorer, self.admin),
+            ),
+            lambda: self.member.plan,
+            self.topics.task_of,
+            lambda: self._web.endpoint,
+            self._web.peers,
+            timeout_s=conf.query_timeout,
+            committed=conf.exactly_once,
         )
         self.dead_letters = DeadLetters(
             conf.dead_letter_topic.format(id=conf.id),
             self.admin,
-            self.producer,
+            self.outgoing.producer,
             replication_factor=conf.topic_replication_factor,
         )
         self.streams = Streams(
             self.app,
             self.fetcher,
             self.topics,
-            self.producer,
+            self.outgoing.producer,
             self.dead_letters,
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
@@ -231,8 +280,28 @@ class Worker:
         self._stopping.set()
 
     @property
+    def failed(self) -> bool:
+        """Whether it has stopped, or is about to, because of an error."""
+        return self._failure is not None or (self._main is not None and self._main.done())
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it failed with; None where it has not."""
+        return self._failure
+
+    @property
+    def started(self) -> bool:
+        """Whether its first assignment has been restored, and it is not told to stop."""
+        return self._started.is_set() and not self._stopping.is_set()
+
+    @property
     def producer(self) -> Producer:
-        return self.outgoing.producer
+        """What the application sends with."""
+        return self.outgoing.app_producer
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._executor, function)
@@ -247,6 +316,8 @@ class Worker:
             task = self._group.create_task(coroutine, name=name)
         except RuntimeError:  # the group itself refuses once another of its tasks has failed
             coroutine.close()
+            # It is that failure which stops the worker, not what comes of this refusal.
+            self.rebalancer.stop_listening()
             raise
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -281,17 +352,27 @@ class Worker:
             self._failure = self._failure or exc
         finally:
             watchdog.stop()
+            if self._failure is not None:
+                # Here, so that it comes before what its consequences are while everything is closed.
+                log.error("the worker stops: %r", self._failure)
             await self._close()
 
     async def _start_up(self, watchdog: Watchdog) -> None:
+        await self._web.bind()
+        self.member.endpoint = self._web.endpoint
+        if self._web.serves:
+            self.spawn(self._web.run(), "faust web")
         await self._transport.check()
         self.streams.start(self._declarations.agents)
         await self.streams.opened()
         self._opened = True
+        await self._resolve_patterns()
         await self.topics.prepare(self.fetcher.subscriptions())
         await self._check_local_state()
         await self.outgoing.start()
         watchdog.start()
+        # What is sent before there is anything to read is committed, too.
+        self.rebalancer.stable.set()
         self.spawn(self.fetcher.run(), "faust fetch")
         self.spawn(self.restorer.run(), "faust restore")
         self.spawn(self._commit_loop(), "faust commit")
@@ -300,10 +381,9 @@ class Worker:
         if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
             await self.rebalancer.ready.wait()
-        else:
-            self.rebalancer.stable.set()
         self.stores.patient = True
         self._joined.set()
+        self.spawn(self._watch_patterns(), "faust topics")
         for job in self._declarations.jobs:
             self.start_job(job)
         log.info("worker ready")
@@ -335,13 +415,29 @@ class Worker:
         await self._signals.on_before_shutdown.send(self.app)
         try:
             async with asyncio.timeout(self.conf.shutdown_timeout):
+                await self.rebalancer.stop_taking_over()
                 async with self._committing, self._resetting:
                     await self.checkpointer.run(final=True)
-        except (TimeoutError, FencedError, TransactionAborted, UnwritableChange, StoreLocked, StoreCorrupt) as exc:
+                    # What agents have put into channels lasts no longer than this process.
+                    await self.streams.channels_empty()
+                    await self.checkpointer.run(final=True)
+        except (
+            TimeoutError,
+            FencedError,
+            TransactionAborted,
+            TransactionInDoubt,
+            UnwritableChange,
+            StoreLocked,
+            StoreCorrupt,
+        ) as exc:
             log.warning("the last commit did not come about, its events will be repeated: %r", exc)
 
     async def _close(self) -> None:
         closing: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("leave the channels", self.streams.leave_channels),
+            ("stop reading answers", self.app.rpc.aclose),
+            ("stop serving", self._web.aclose),
+            ("stop answering", self.queries.aclose),
             ("leave the group", self.membership.leave),
             ("close the tables", self._close_tables),
             ("close the producer", self.outgoing.aclose),
@@ -385,17 +481,49 @@ class Worker:
             if set(subscription.topic.topics) <= self.topics.inputs:
                 self.fetcher.add_late(subscription)
                 return
-            await self.topics.prepare(self.fetcher.subscriptions())
-            for task in list(self.rebalancer.tasks.values()):
-                await self.tasks.extend(task)
+            await self._read_more()
+
+    async def _read_more(self) -> None:
+        """Take the topics into the subscription that streams have come to read."""
+        await self.topics.prepare(self.fetcher.subscriptions())
+        for task in list(self.rebalancer.tasks.values()):
+            await self.tasks.extend(task)
+        if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
+
+    async def _resolve_patterns(self) -> bool:
+        """Find the topics that patterns stand for; returns whether there are new ones."""
+        patterned = [sub for sub in self.fetcher.subscriptions() if sub.topic.pattern is not None]
+        if not patterned or not await self.topics.resolve(patterned):
+            return False
+        for subscription in patterned:
+            self.fetcher.subscribe(subscription)
+        return True
+
+    async def _watch_patterns(self) -> None:
+        """Read topics that come to match a pattern within seconds."""
+        while True:
+            await asyncio.sleep(PATTERN_S)
+            try:
+                async with self._joining:
+                    if await self._resolve_patterns():
+                        for subscription in self.fetcher.subscriptions():
+                            self.fetcher.add_late(subscription)
+                        await self._read_more()
+            except RetriableTransportError as exc:
+                log.warning("cannot look for new topics: %s", exc)
 
     # -- jobs
 
     def start_job(self, job: Job) -> None:
-        task = self.spawn(run_job(job, self.app, self.is_leader), f"faust {job.name}")
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+        task = self.spawn(run_job(job, self.app, self.is_leader, self.app.clock, self._job_watch), f"faust {job.name}")
+        self._jobs[task] = job
+        task.add_done_callback(lambda done: self._jobs.pop(done, None))
+
+    def timers_under_way(self) -> list[asyncio.Task[Any]]:
+        """Return the timers and crontabs, as asyncio tasks, whose function runs now."""
+        timed = {task for task, job in self._jobs.items() if job.interval_s is not None or job.cron is not None}
+        return [task for task in self._job_watch.under_way if task in timed and task is not None]
 
     def is_leader(self) -> bool:
         """Whether this worker owns the first of all tasks: one worker at a time does."""
@@ -404,14 +532,14 @@ class Worker:
     # -- committing
 
     async def _commit_loop(self) -> None:
-        conf = self.conf
-        self._committed_at = time.monotonic()
+        conf, loop = self.conf, asyncio.get_running_loop()
+        self._committed_at = loop.time()
         records = self.fetcher.records
         while True:
             await asyncio.sleep(min(TICK_S, conf.broker_commit_interval))
             await self.rebalancer.stable.wait()
             due = (
-                time.monotonic() - self._committed_at >= conf.broker_commit_interval
+                loop.time() - self._committed_at >= conf.broker_commit_interval
                 or self.fetcher.records - records >= conf.broker_commit_every
                 or self._dirty_keys() >= conf.overlay_max_keys
                 or any(table.pressing for task in self.rebalancer.running() for table in task.tables.values())
@@ -423,24 +551,36 @@ class Worker:
                 await self.commit(draining)
 
     def _dirty_keys(self) -> int:
-        return sum(len(table.dirty) for task in self.rebalancer.running() for table in task.tables.values())
+        tasks = self.rebalancer.running()
+        return sum(len(table.dirty) for task in tasks for table in task.tables.values()) + sum(
+            len(task.attached or ()) for task in tasks
+        )
 
     async def commit(self, tasks: Collection[Task] | None) -> None:
         """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
         if tasks is None:
-            self._committed_at = time.monotonic()
+            self._committed_at = asyncio.get_running_loop().time()
         async with self._committing:
             await self._commit(tasks)
+
+    def commit_soon(self) -> None:
+        """Have the next checkpoint taken at once, instead of after the commit interval."""
+        self._committed_at = -math.inf
 
     async def _commit(self, tasks: Collection[Task] | None) -> None:
         try:
             async with self._resetting:
                 await self.checkpointer.run(tasks)
-        except (TransactionAborted, StuckError) as exc:
-            delay = min(0.1 * 2**self._aborts - 0.1, MAX_ABORT_DELAY_S)
-            log.warning("the transaction was aborted, its events are repeated in %.1f s: %s", delay, exc)
+        except (RecordTooLarge, TopicMissing) as exc:
+            self._refused(exc)
+            await self._rewind()
+        except (TransactionAborted, TransactionInDoubt, StuckError) as exc:
+            if isinstance(exc, TransactionAborted) and exc.refused:
+                self._refused(exc)
+            delay = min(0.1 * 2 ** min(self._aborts, 10) - 0.1, MAX_ABORT_DELAY_S)
+            log.warning("the transaction failed, what is not committed is repeated in %.1f s: %s", delay, exc)
             self._aborts += 1
-            await self._rewind(delay)
+            await self._rewind(delay, in_doubt=isinstance(exc, TransactionInDoubt))
         except UnwritableChange as exc:
             log.error("a change cannot be written, so what follows the last commit is repeated: %s", exc)
             # Then the event itself fails, and its agent's policy decides.
@@ -451,8 +591,25 @@ class Worker:
         except FencedError as exc:
             await self._fenced(exc)
         else:
-            self._aborts = 0
-            self._store_failures = 0
+            self._aborts = self._refusals = self._store_failures = 0
+
+    def _refused(self, error: TransportError) -> None:
+        """The broker refused a record: from now on that is found out where it is sent, so that its event fails.
+
+        Raises:
+            TransportError: `error`, where that does not help: no event has sent the record.
+        """
+        self._refusals += 1
+        if self._refusals > MAX_REFUSALS:
+            raise error
+        if self._sends_checked:
+            return
+        self._sends_checked = True
+        log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
+        self.app.active_producer = checked = CheckedProducer(self.producer, self.admin)
+        producer = CheckedProducer(self.outgoing.producer, self.admin, checked)
+        for sender in (self.dead_letters, self.streams, self.checkpointer):
+            sender.send_by(producer)
 
     def store_failed(self, error: StoreError) -> None:
         """Go back to the last commit, and try again; where it is lost, take the partitions anew."""
@@ -493,8 +650,12 @@ class Worker:
         await self.rebalancer.drop_all()
         self.membership.rejoin()
 
-    async def _rewind(self, delay_s: float = 0.0) -> None:
-        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`."""
+    async def _rewind(self, delay_s: float = 0.0, *, in_doubt: bool = False) -> None:
+        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`.
+
+        Args:
+            in_doubt: the last checkpoint failed, and may be committed all the same.
+        """
         async with self._resetting:
             # Before the next transaction begins, or what they still send would be part of it.
             await self.streams.cancel()
@@ -503,12 +664,21 @@ class Worker:
             tasks = self.rebalancer.running()
             for task in tasks:
                 task.halted = True
-                for table in task.tables.values():
-                    table.rewind()
+                if task.attached:
+                    task.attached.clear()
+            positions = {task: await patiently(partial(self.tasks.positions, task)) for task in tasks}
+            committed = in_doubt and any(self.checkpointer.was_committed(task.committed) for task in tasks)
+            if committed:
+                log.info("the transaction in doubt was committed: its changes are read from the changelogs")
             for task in tasks:
-                positions = await self.tasks.positions(task)
+                for table in task.tables.values():
+                    table.rewind(committed=committed)
+                if committed:
+                    await patiently(partial(self.restorer.restore, task))
+            await self.outgoing.go_on(committed=committed)
+            for task in tasks:
                 if not task.closed:
-                    await self.fetcher.rewind(positions)
+                    await self.fetcher.rewind(positions[task])
                     self.fetcher.start_closing(task)
             await asyncio.sleep(delay_s)
             self.streams.restart()

@@ -104,6 +104,11 @@ def check_sides(who: str, left: Stream[Any], right: Any) -> None:
                 f"{who}: a join needs concurrency=1 and no isolated_partitions: several actors would share the order "
                 f"of {stream.topic}"
             )
+        if stream.manual:
+            raise ConfigError(
+                f"{who}: {stream.topic} has noack(), and a join commits each record with what it brought about: leave "
+                "noack out, or send the pairs to a topic and use it there"
+            )
         if isinstance(stream.origin, TwoStreams):
             raise ConfigError(
                 f"{who}: {stream} is joined already: send its pairs through a topic, then join what arrives there: "

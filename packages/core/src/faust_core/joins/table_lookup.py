@@ -40,7 +40,7 @@ class BesideTable:
         return source
 
     def close(self) -> None:
-        pass
+        self._origin.close()
 
 
 def join_table(
@@ -73,6 +73,8 @@ def join_table(
         stream.runtime,
         owner=stream.owner,
         shared=stream.shared,
+        manual=stream.manual,
+        concurrency_index=stream.concurrency_index,
         processors=(*stream.processors, look_up),
     )
 

@@ -65,6 +65,13 @@ class MemoryAdmin:
             raise TransportError(f"group {group_id} has members: {', '.join(members)}; stop them first")
         self._broker.delete_group(group_id)
 
+    async def committed_by(
+        self, group_id: str, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, str]:
+        await self._request()
+        writers = self._broker.group(group_id).writers if self._broker.has_group(group_id) else {}
+        return {tp: writers[tp] for tp in partitions if tp in writers}
+
     async def fence(self, transactional_ids: Collection[str], /) -> None:
         await self._request()
         for transactional_id in transactional_ids:

@@ -57,6 +57,7 @@ class Broker:
         name: what `memory://NAME` finds it by, for as long as it lives.
         faults: what shall go wrong.
         topics: by name.  Not to be changed from outside.
+        auto_create: how many partitions a topic gets that is written to and does not exist; 0: that is an error.
     """
 
     def __init__(self, name: str | None = None, *, clock: Clock | None = None, random: Random | None = None) -> None:
@@ -73,6 +74,7 @@ class Broker:
         self.faults = Faults(self.clock, self.random)
         self.faults.watch(self._connections_changed)
         self.topics: dict[str, Topic] = {}
+        self.auto_create = 0
         self.transactions = Transactions(self.clock)
         self.members: dict[MemoryMembership, None] = {}
         self.transports: dict[MemoryTransport, None] = {}

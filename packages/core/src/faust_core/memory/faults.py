@@ -47,6 +47,7 @@ class Faults:
         self._failing_flushes: list[TransportError] = []
         self._failing_commits: list[bool] = []
         self._aborting_transactions = 0
+        self._doubtful_commits: list[bool] = []
 
     # -- the way to the broker
 
@@ -128,6 +129,11 @@ class Faults:
     def abort_transactions(self, count: int = 1) -> None:
         """The next `count` commits of transactions raise `TransactionAborted`."""
         self._aborting_transactions += count
+        self._update()
+
+    def lose_commit_answers(self, count: int = 1, *, applied: bool) -> None:
+        """The next `count` commits of transactions raise `TransactionInDoubt`; with `applied` they count."""
+        self._doubtful_commits += [applied] * count
         self._update()
 
     def refuse_topic(self, topic: str, reason: str = "not authorized to create topics") -> None:
@@ -215,6 +221,10 @@ class Faults:
             return False
         self._aborting_transactions -= 1
         return True
+
+    def take_doubtful_commit(self) -> bool | None:
+        """Return None where the commit is answered, else whether it shall be applied."""
+        return self._doubtful_commits.pop(0) if self._doubtful_commits else None
 
     def _update(self) -> None:
         self.active = bool(

@@ -94,6 +94,7 @@ class _Member:
     joined: bool
     assignment: Assignment | None = None
     session: TimerHandle | None = field(default=None, repr=False)
+    silent_until: float = 0.0
 
 
 class Group:
@@ -102,6 +103,7 @@ class Group:
     Attributes:
         generation: grows by one whenever the work is divided.
         offsets: what is committed.
+        writers: the transactional id under which an offset was committed, where it was one.
         pending: offsets of transactions that are not decided yet, by transactional id.
         changed: set when `pending` shrinks.
     """
@@ -112,6 +114,7 @@ class Group:
         self.group_id = group_id
         self.generation = 0
         self.offsets: dict[TopicPartition, int] = {}
+        self.writers: dict[TopicPartition, str] = {}
         self.pending: dict[str, dict[TopicPartition, int]] = {}
         self.changed = Signal(clock)
         self._clock = clock
@@ -234,6 +237,16 @@ class Group:
             timeout_s = member.client.session_timeout_s
             reason = f"no heartbeat reached group {self.group_id} for {timeout_s:g} s"
             member.session = self._clock.call_later(timeout_s, lambda: self.expire(member_id, reason))
+            member.silent_until = self._clock.monotonic() + timeout_s
+
+    def patience_s(self, member_id: str) -> float:
+        """Return for how long the group would wait for a member from now on if nothing more came from it."""
+        member = self._members.get(member_id)
+        if member is None:
+            return 0.0
+        if member.session is None:
+            return member.client.session_timeout_s
+        return member.silent_until - self._clock.monotonic()
 
     def hear(self, member_id: str) -> None:
         """Heartbeats come again."""
@@ -289,6 +302,8 @@ class Group:
         """
         self.check(identity)
         self.offsets.update(offsets)
+        for tp in offsets:
+            self.writers.pop(tp, None)
 
     def settle(self, transactional_id: str, *, commit: bool) -> None:
         """Decide the pending offsets of a transaction."""
@@ -296,6 +311,7 @@ class Group:
         if offsets is not None:
             if commit:
                 self.offsets.update(offsets)
+                self.writers.update(dict.fromkeys(offsets, transactional_id))
             self.changed.set()
 
     def is_pending(self, partitions: Collection[TopicPartition]) -> bool:

@@ -12,6 +12,7 @@ from faust_core.errors import FencedError, RetriableTransportError
 from faust_core.memory._signal import Signal
 from faust_core.memory.broker import Broker
 from faust_core.memory.group import Assigned, Group, GroupClient, Lead, Lost, Rebalance
+from faust_core.protocols.lease import LeasedMembership
 from faust_core.protocols.transport import (
     GroupMetadata,
     GroupProtocol,
@@ -127,6 +128,9 @@ class MemoryMembership:
         if self._stop() is not None:
             member_id, self._member_id = self._member_id, ""
             self._group.silence(member_id)
+
+    def lease_s(self) -> float:
+        return self._group.patience_s(self._member_id)
 
     # -- the coordinator's side
 
@@ -249,4 +253,5 @@ class MemoryMembership:
 
 if TYPE_CHECKING:
     _: type[Membership] = MemoryMembership
+    _leased: type[LeasedMembership] = MemoryMembership
     _client: type[GroupClient] = MemoryMembership

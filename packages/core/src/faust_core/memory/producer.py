@@ -10,7 +10,15 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from faust_core.clock import TimerHandle
-from faust_core.errors import BufferFull, FencedError, RecordTooLarge, TopicMissing, TransactionAborted, TransportError
+from faust_core.errors import (
+    BufferFull,
+    FencedError,
+    RecordTooLarge,
+    TopicMissing,
+    TransactionAborted,
+    TransactionInDoubt,
+    TransportError,
+)
 from faust_core.memory._signal import Signal
 from faust_core.memory.broker import Broker, Topic
 from faust_core.memory.log import PartitionLog
@@ -84,6 +92,9 @@ class MemoryProducer:
         ):
             raise BufferFull(f"{self._client_id} holds {self._held_bytes} unsent bytes: await drain() and send again")
         found = self._topics.get(topic)
+        if found is None and self._broker.auto_create:
+            self._broker.create_topic(topic, self._broker.auto_create)
+            found = self._topics[topic]
         if found is None:
             self._fail(TopicMissing(f"there is no topic {topic!r} in {self._broker.url}"), on_delivery)
             return
@@ -160,7 +171,7 @@ class MemoryProducer:
         if slow and (failure := self._faults.take_send_failure(topic.name)) is not None:
             return failure
         if log is None:
-            return TransportError(f"{topic.name} has no partition {partition}: it has {len(topic.logs)}")
+            return TopicMissing(f"{topic.name} has no partition {partition}: it has {len(topic.logs)}")
         if size > topic.max_message_bytes:
             return RecordTooLarge(
                 f"a record of {size} bytes is over the limit of {topic.name}: {topic.max_message_bytes}"
@@ -281,7 +292,10 @@ class MemoryTransactionalProducer(MemoryProducer):
         except (FencedError, TransactionAborted):
             raise
         except TransportError as error:
-            raise TransactionAborted(f"the transaction of {self._id} lacks a record: {error}") from error
+            refused = isinstance(error, (RecordTooLarge, TopicMissing))
+            raise TransactionAborted(
+                f"the transaction of {self._id} lacks a record: {error}", refused=refused
+            ) from error
         if member is not None:
             group = self._broker.group(member.group_id)
             self._transactions.add_offsets(self._id, epoch, group, offsets, member)
@@ -289,7 +303,11 @@ class MemoryTransactionalProducer(MemoryProducer):
         self._check_open()
         if self._faults.take_transaction_abort():
             raise TransactionAborted(f"the transaction of {self._id} was aborted (a fault that was asked for)")
-        self._transactions.end(self._id, epoch, commit=True)
+        doubtful = self._faults.take_doubtful_commit()
+        if doubtful is not False:
+            self._transactions.end(self._id, epoch, commit=True)
+        if doubtful is not None:
+            raise TransactionInDoubt(f"no answer to the commit of {self._id} (a fault that was asked for)")
         self._begun = self._must_abort = False
         await self._faults.latency()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from faust_core.records import Headers, RecordBatch, RecordMetadata, TopicPartition
 
@@ -26,6 +26,7 @@ __all__ = [
     "OnDelivery",
     "Producer",
     "RebalanceListener",
+    "Refusing",
     "TopicSpec",
     "TransactionalProducer",
     "Transport",
@@ -255,6 +256,7 @@ class TransactionalProducer(Producer, Protocol):
 
     Each method retries by itself what may be retried.  `TransactionAborted` means: call `abort`, rewind, go on.
     `FencedError` means: another producer has this transactional id; drop everything.
+    No method waits for ever for a broker that answers: what hangs is given up, and done anew.
     """
 
     async def begin(self) -> None:
@@ -264,6 +266,8 @@ class TransactionalProducer(Producer, Protocol):
     async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata | None, /) -> None:
         """Flush, add the next-to-read offsets, commit.
 
+        The transactional id is kept with the offsets: see `Admin.committed_by`.
+
         With a `member`, `offsets` must not be empty: an empty list would not be fenced.  A `member` of None,
         with no offsets, commits what a worker without partitions has sent of its own accord.
 
@@ -271,11 +275,28 @@ class TransactionalProducer(Producer, Protocol):
             ValueError: offsets without a member, or a member without offsets.
             FencedError: `member` is out of date, or the transactional id was taken over.
             TransactionAborted: rolled back or to be rolled back; nothing will be visible.
+            TransactionInDoubt: all of it will be visible or nothing; after `abort` and `begin` it is decided, and
+                the committed offsets tell.
         """
         ...
 
     async def abort(self) -> None:
         """Roll back and drop what is queued.  Idempotent.  Afterwards `begin` works again."""
+        ...
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A `Producer` that can tell beforehand that a record would be refused."""
+
+    def refuse(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int | None, headers: Headers | None, /
+    ) -> None:
+        """Raise where it is known already that the broker would refuse this record.
+
+        Raises:
+            RecordTooLarge, TopicMissing: it would.
+        """
         ...
 
 
@@ -323,6 +344,15 @@ class Admin(Protocol):
 
     async def delete_group(self, group_id: str, /) -> None:
         """Forget a group and its offsets.  A group that does not exist is not an error."""
+        ...
+
+    async def committed_by(
+        self, group_id: str, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, str]:
+        """Return the transactional id under which each partition's offset was last committed.
+
+        Only of those that were committed in a transaction.  Does not wait for transactions that are open.
+        """
         ...
 
     async def fence(self, transactional_ids: Collection[str], /) -> None:
@@ -418,8 +448,8 @@ class TransportContext:
     linger_s: float = 0.005
     acks: int = -1
     max_request_bytes: int = 1_000_000
-    consumer_options: Mapping[str, Any] = field(default_factory=dict)
-    producer_options: Mapping[str, Any] = field(default_factory=dict)
+    consumer_options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets
+    producer_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class TransportFactory(Protocol):

@@ -151,6 +151,11 @@ class DeclaredTable(Generic[K, V]):
     def _make_codec(self) -> TableCodec:
         return TableCodec(self.name, *self._codec_spec)
 
+    @property
+    def writes_json(self) -> bool:
+        """Whether values are JSON in bytes."""
+        return bool(self._codec_spec[1][0] == "json")
+
     def info(self) -> dict[str, Any]:
         """Return the options that make a table like this one."""
         (key_serializer, _), (value_serializer, _) = self._codec_spec
@@ -257,6 +262,15 @@ class DeclaredTable(Generic[K, V]):
     def detach(self, partition: int) -> None:
         self._parts.pop(partition, None)
         self._owners.pop(partition, None)
+
+    def copy_of(self, partition: int) -> TablePartition | None:
+        """Return a partition that can be read here; None where it cannot."""
+        return self._parts.get(partition)
+
+    def owns(self, partition: int) -> bool:
+        """Whether a partition is this worker's to change."""
+        owner = self._owners.get(partition)
+        return owner is not None and not owner.closed
 
     def taken_over(self, part: TablePartition) -> None:
         """A partition is this worker's from now on, restored; no event has been processed yet."""

@@ -87,8 +87,19 @@ class SetCodec(TableCodec):
 
     def range(self, key: Any) -> tuple[bytes, bytes]:
         """Return where the rows of a key begin and end."""
-        prefix = self.prefix(key)
-        return prefix, prefix[:-1] + b"-"
+        return self.rows_of(super().encode_key(key))
+
+    def encode_inner_key(self, key: Any) -> bytes:
+        """Return a set's key, without an element."""
+        return super().encode_key(key)
+
+    def decode_inner_key(self, data: bytes) -> Any:
+        return super().decode_key(data)
+
+    @staticmethod
+    def rows_of(key: bytes) -> tuple[bytes, bytes]:
+        """Return where the rows of a key, given as bytes, begin and end."""
+        return PREFIX + key + b",", PREFIX + key + b"-"
 
     def encode_element(self, element: Any) -> bytes:
         return super().encode_value(element)
@@ -108,7 +119,7 @@ class SetCodec(TableCodec):
                 return hashable(json.loads(data))
             text = data.decode()
             _, end = _parse(text, len(PREFIX))
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise DecodeError(f"table {self._name!r} has sets: {data!r} is not [16,key,element]: {exc}") from exc
         return super().decode_key(text[len(PREFIX) : end].encode()), self.decode_element(text[end + 1 : -1].encode())
 
@@ -141,7 +152,7 @@ class SetCodec(TableCodec):
                 yield self.encode_key((inner, self._typed(element))), PRESENT
             for element in removed:
                 yield self.encode_key((inner, self._typed(element))), None
-        except (ValueError, TypeError, DecodeError, EncodeError) as exc:
+        except (ValueError, TypeError, RecursionError, DecodeError, EncodeError) as exc:
             if not self._foreign:
                 self._foreign = True
                 log.warning("in the changelog of %s a record is no set's, and left alone: %r: %s", self._name, key, exc)

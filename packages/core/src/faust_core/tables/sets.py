@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSet
 from collections.abc import Set as AbstractSet
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
-from faust_core.errors import ConfigError
+from faust_core.errors import ConfigError, QueryError
 from faust_core.table_codec import TableCodec
 from faust_core.table_overlay import DELETED, MISSING
 from faust_core.table_partition import TablePartition
 from faust_core.tables.replicated import GlobalTable
+from faust_core.tables.selection import Rows
 from faust_core.tables.set_codec import ELEMENTS, OLD_RECORDS, RawKey, SetCodec, SetOverlay
 from faust_core.tables.set_manager import SetManager
+from faust_core.tables.set_queries import QueriedSets
 from faust_core.tables.table import Table
 
 __all__ = ["SetGlobalTable", "SetTable", "SetView"]
@@ -154,7 +156,7 @@ class SetView(MutableSet[E], Generic[E]):
         return repr(set(self))
 
 
-class SetTable(Table[K, SetView[E]]):
+class SetTable(QueriedSets[K, E], Table[K, SetView[E]]):  # type: ignore[misc]  # it answers with plain sets
     """A set for each key: `table[key].add(element)`.  `value_type` is the type of an element.
 
     A key is in the table while its set has an element.  In a stream's body it is the event's partition that is read
@@ -239,6 +241,15 @@ class SetTable(Table[K, SetView[E]]):
             for element in layer.by_key.get(key, ())
         }
 
+    def rows_of(self, criteria: Mapping[str, bytes]) -> Rows:
+        if criteria.keys() != {"of"}:
+            raise QueryError(f"table {self.name!r} has sets: ask it by key", code="sets")
+        return Rows(*self.sets.rows_of(criteria["of"]))
+
+    def uncommitted(self, part: TablePartition, criteria: Mapping[str, bytes]) -> dict[Any, Any]:
+        key = self.sets.decode_inner_key(criteria["of"])
+        return {(key, element): value for element, value in self._changed(part, key).items()}
+
     # -- a dict of sets
 
     def __getitem__(self, key: K) -> SetView[E]:
@@ -310,5 +321,5 @@ class SetTable(Table[K, SetView[E]]):
         raise TypeError(f"{self.name} has sets: change them outside of a stream by `await table.manager.add(…)`")
 
 
-class SetGlobalTable(SetTable[K, E], GlobalTable[K, SetView[E]]):
+class SetGlobalTable(SetTable[K, E], GlobalTable[K, SetView[E]]):  # type: ignore[misc]  # as above
     """A `SetTable` of which each worker keeps all partitions, for reading."""

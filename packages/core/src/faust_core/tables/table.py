@@ -10,13 +10,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core._context import current_claim
-from faust_core.errors import ConfigError, FencedError, NoCurrentEvent, PartitionsMismatch, StoreClosed
+from faust_core.errors import ConfigError, FencedError, NoCurrentEvent, PartitionsMismatch, QueryError, StoreClosed
 from faust_core.partitioner import partition_for
 from faust_core.records import TopicPartition
+from faust_core.table_codec import WindowedCodec
 from faust_core.table_metrics import PartitionMetrics
 from faust_core.table_partition import DELETED, MISSING, TablePartition
 from faust_core.tables.declared import DeclaredTable
 from faust_core.tables.joinable import JoinableTable
+from faust_core.tables.queries import Queried
+from faust_core.tables.selection import Rows, rows_with_windows, select
 from faust_core.tables.views import PartitionView, TableItems, TableValues, as_text, not_owned
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Table(DeclaredTable[K, V], JoinableTable[K, V], MutableMapping[K, V]):
+class Table(DeclaredTable[K, V], JoinableTable[K, V], Queried[K, V], MutableMapping[K, V]):
     """A dict that survives: sharded over the workers like its topic, durable by its changelog.
 
     In a stream's body it is the event's partition.  Elsewhere it can be read, and shows the partitions of this
@@ -324,6 +327,29 @@ class Table(DeclaredTable[K, V], JoinableTable[K, V], MutableMapping[K, V]):
         if sort:
             rows.sort(key=sortkey or (lambda row: row[0]))
         return as_text([(key, value), *((str(k), str(v)) for k, v in rows)], title or self.name)
+
+    # -- for those who ask from elsewhere
+
+    def rows_of(self, criteria: Mapping[str, bytes]) -> Rows:
+        """Return which rows of a partition a scan wants.
+
+        Raises:
+            QueryError: a criterion that is none.
+            DecodeError: one that is no key of this table.
+        """
+        if self.window is not None:
+            if criteria and criteria.keys() != {"of"}:
+                raise QueryError(f"table {self.name!r} is windowed: ask it by key and time", code="windowed")
+            return rows_with_windows(criteria.get("of"))
+        return select(self.codec, self._codec_spec[0][0], criteria)
+
+    def uncommitted(self, part: TablePartition, criteria: Mapping[str, bytes]) -> dict[Any, Any]:
+        """Return a copy of the changes that are not in the store yet, those that `criteria` select at least."""
+        changes = {**part.staged, **part.dirty}
+        if isinstance(self.codec, WindowedCodec) and "of" in criteria:
+            inner = self.codec.decode_inner_key(criteria["of"])
+            return {key: value for key, value in changes.items() if key[0] == inner}
+        return changes
 
     # -- windows
 

@@ -43,6 +43,8 @@ class ManualClock:
         self._now = 0.0
         self._timers: list[_Timer] = []
         self._order = count()
+        #: the asyncio tasks that sleep on this clock
+        self.sleepers: set[asyncio.Task[object] | None] = set()
 
     def time(self) -> float:
         return self._start + self._now
@@ -56,9 +58,12 @@ class ManualClock:
             return
         woken = asyncio.Event()
         timer = self.call_later(seconds, woken.set)
+        sleeper = asyncio.current_task()
+        self.sleepers.add(sleeper)
         try:
             await woken.wait()
         finally:
+            self.sleepers.discard(sleeper)
             timer.cancel()
 
     def call_later(self, delay_s: float, callback: Callable[[], object], /) -> TimerHandle:

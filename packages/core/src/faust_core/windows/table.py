@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from faust_core._context import current_claim
 from faust_core.errors import ConfigError
 from faust_core.events import Event
 from faust_core.table_partition import DELETED, MISSING
 from faust_core.tables import Table
+from faust_core.tables.windowed_queries import WindowedQueries
 from faust_core.windows.closed import ClosedWindows
 from faust_core.windows.kinds import HoppingWindow, SessionWindow, SlidingWindow, Window, WindowRange
 from faust_core.windows.partition import WindowedPartition
-from faust_core.windows.times import TimeOf, record_time, time_of, wall_time
+from faust_core.windows.times import TimeOf, record_time, time_of
 from faust_core.windows.views import WindowedView, WindowSet
 
 __all__ = ["LateEvent", "WindowedTable", "split"]
@@ -48,7 +49,7 @@ class Lateness:
         self.tell = on_late
 
 
-class WindowedTable(Generic[K, V]):
+class WindowedTable(WindowedQueries[K, V]):
     """A table split by windows: `table[key]` is the `WindowSet` of a key.
 
     The time of a partition is the largest that was written to it.  Windows past `expires`, and closed ones, are
@@ -94,9 +95,13 @@ class WindowedTable(Generic[K, V]):
         """
         return self._relative(time_of(what, self.name, self.table.app.conf.timezone))
 
+    def wall_time(self) -> float:
+        """Return the time now, epoch seconds."""
+        return self.table.app.clock.time()
+
     def relative_to_now(self) -> Self:
         """Let them mean the wall clock's window."""
-        return self._relative(wall_time)
+        return self._relative(lambda _event: self.wall_time())
 
     def relative_to_stream(self) -> Self:
         """Let them mean the window of the event's record; the default."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +12,7 @@ from faust_core._context import current_claim
 from faust_core.errors import ConfigError, NoCurrentEvent
 from faust_core.events import Event, current_event
 
-__all__ = ["TimeOf", "record_time", "time_of", "wall_time"]
+__all__ = ["TimeOf", "record_time", "time_of"]
 
 #: The time, epoch seconds, of an event; of the event in hand where None.
 TimeOf = Callable[[Event[Any, Any] | None], float]
@@ -27,10 +26,6 @@ def record_time(event: Event[Any, Any] | None = None) -> float:
     if claim is None:
         raise NoCurrentEvent("a window relative to the stream has no time outside of an event: use now() there")
     return claim.batch.timestamps_ms[claim.index] / 1000
-
-
-def wall_time(_event: Event[Any, Any] | None = None) -> float:
-    return time.time()
 
 
 def time_of(what: Any, table: str, timezone: dt.tzinfo | str) -> TimeOf:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from faust_core.events import Event
-from faust_core.windows.times import record_time, wall_time
+from faust_core.windows.times import record_time
 
 __all__ = ["WindowSet", "WindowedView"]
 
@@ -23,6 +23,8 @@ class Windowed(Protocol):
     def name(self) -> str: ...
 
     def timestamp(self, event: Event[Any, Any] | None = None, /) -> float: ...
+
+    def wall_time(self) -> float: ...
 
     def read(self, key: Any, timestamp: float, /) -> Any: ...
 
@@ -54,7 +56,7 @@ class WindowSet(Generic[K, V]):
 
     def now(self) -> V:
         """Return the value in the latest window of the wall clock."""
-        return self._at(wall_time())
+        return self._at(self._table.wall_time())
 
     def delta(self, seconds: float | dt.timedelta, event: Event[Any, Any] | None = None) -> V:
         """Return the value in the latest window of so many seconds before the table's time."""
@@ -137,7 +139,7 @@ class WindowedView:
 
     def now(self) -> Iterator[Any]:
         """Yield those of the latest window of the wall clock."""
-        return self._at(wall_time())
+        return self._at(self._table.wall_time())
 
     def current(self, event: Event[Any, Any] | None = None) -> Iterator[Any]:
         """Yield those of the latest window of the timestamp of the event's record."""
