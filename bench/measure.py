@@ -178,7 +178,9 @@ class _Run:
         self.suite, self.case, self.app, self.events, self.directory = suite, case, app, events, directory
         self.source = ""
         self.hop = f"{app}-hop" if suite.workload == "G" else ""
-        self.target = {"A": f"{app}-out", "L": f"{app}-out", "C": ""}.get(suite.workload, f"{app}-counts-changelog")
+        self.target = {"A": f"{app}-out", "L": f"{app}-out", "C": "", "J": ""}.get(
+            suite.workload, f"{app}-counts-changelog"
+        )
         self._kafka = kafka
         self._python = python or Path(sys.executable)
         self._process: GuardedProcess | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import faust
 from bench.workers.meter import Meter, setting
-from bench.workloads import PRICE_ABOVE
+from bench.workloads import KEYS, PRICE_ABOVE, account
 
 PARTITIONS = int(setting("PARTITIONS"))
 WORKLOAD = setting("WORKLOAD")
@@ -134,6 +134,25 @@ elif WORKLOAD == "G":
             if handled == mark:
                 mark = reach(handled)
             counts[event.account_id] += 1
+
+elif WORKLOAD == "J":
+    users = app.Table("users", key_type=str, value_type=str, partitions=PARTITIONS)
+
+    @users.on_recover
+    async def fill() -> None:
+        """Every account is there before the first event."""
+        for number in range(KEYS):
+            users.on(number % PARTITIONS)[account(number)] = f"user {number}"
+        await app.commit()
+
+    @app.agent(source, name="process")
+    async def look(stream: faust.Stream[Event]) -> None:
+        """Look the account up; the run does not end where one is missing."""
+        handled, mark = 0, 1
+        async for _event, _user in stream.inner_join(users):
+            handled += 1
+            if handled == mark:
+                mark = reach(handled)
 
 elif WORKLOAD == "W":
     table = app.Table("counts", default=int, key_type=str, value_type=int, partitions=PARTITIONS)

@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
 from bench.workers.meter import Meter, setting
-from bench.workloads import HOUR_MS, PRICE_ABOVE
+from bench.workloads import HOUR_MS, KEYS, PRICE_ABOVE, account
 
 BATCH = 10_000
 TUNED = {"queued.min.messages": 1_000_000, "fetch.queue.backoff.ms": 10}
@@ -193,12 +193,24 @@ def relay() -> None:
     finish(source)
 
 
+def look_up() -> None:
+    """J: look each record's key up in a dict."""
+    users = {account(number).encode(): f"user {number}" for number in range(KEYS)}
+    source = consumer(SOURCE, **TUNED)
+    for messages in batches(source, meter.events):
+        for message in messages:
+            decode(message.value())
+            users[message.key()]
+    finish(source)
+
+
 WORK: dict[str, Callable[[], None]] = {
     "A": forward,
     "B": lambda: count(by_account),
     "C": decode_only,
     "D": restore,
     "G": regroup_and_count,
+    "J": look_up,
     "L": relay,
     "W": lambda: count(by_account_and_hour),
 }

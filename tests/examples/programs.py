@@ -104,6 +104,18 @@ def _sold(output: str) -> bool:
     )
 
 
+def _joined(output: str) -> bool:
+    return all(
+        re.search(pattern, output, re.MULTILINE)
+        for pattern in (
+            r"^order order-\d+ is paid: 10\.00$",
+            r"^order order-\d+ is not paid$",
+            r"^Customer-\d has ordered order-\d+$",
+            r"^deliver order-\d+ to (Paris|Rome)$",
+        )
+    )
+
+
 def _rooms_watched(output: str) -> bool:
     assert "-99" not in output
     return all(
@@ -123,6 +135,16 @@ EXAMPLES = (
     Example("final_counts", _final, topics=("page-views",)),
     Example("wordcount", _words_counted, topics=("wordcount-lines", "wordcount-words")),
     Example("shop", _sold, topics=("sales", "rates", "bought-setmanager")),
+    Example(
+        "joins",
+        _joined,
+        topics=(
+            "joins-orders",
+            "joins-payments",
+            "joins-customers",
+            "joins.greet-joins-orders-Order.customer-repartition",
+        ),
+    ),
     Example(
         "rooms", _rooms_watched, topics=("room-readings", "room-hottest", "room-alarms-cellar", "room-alarms-attic")
     ),

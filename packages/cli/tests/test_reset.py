@@ -59,3 +59,46 @@ def test_everything_derived_goes_when_no_worker_runs(start, faust, module, kafka
     again = start("-m", "faust_cli", "-A", name, "worker")
     again.saying("total 2")  # the input is still there, and read from its beginning
     assert "total 1" in again.stdout
+
+
+JOINING = """
+import faust_core as faust
+app = faust.App("{id}", broker="kafka://{broker}", topic_partitions=1)
+left, right = app.Table("left", key_type=str), app.Table("right", key_type=str)
+
+@app.agent("{id}-in", name="pair")
+async def pair(stream):
+    async for _ in stream.join(app.topic("{id}-other").stream(), within=1):
+        pass
+
+@app.agent(left.join(right))
+async def equal(changes):
+    async for _ in changes:
+        pass
+
+@app.agent(left.join(right, on=str))
+async def foreign(changes):
+    async for _ in changes:
+        pass
+"""
+
+
+@pytest.mark.timeout(90)
+def test_what_joins_keep_goes_too(start, faust, module, kafka):
+    app_id = f"cli-{uuid.uuid4().hex[:8]}"
+    name = module(JOINING.format(id=app_id, broker=kafka))
+    worker = start("-m", "faust_cli", "-A", name, "-l", "info", "worker")
+    worker.saying("worker ready")
+    worker.send(signal.SIGTERM)
+    assert worker.code(timeout=30) == 0
+    found = json.loads(faust("-A", name, "reset", "--yes", "--json").stdout)
+    assert found["topics"] == {
+        f"{app_id}-left-changelog": "changelog",
+        f"{app_id}-left-right-foreign-join-answers-repartition": "repartition",
+        f"{app_id}-left-right-foreign-join-asks-repartition": "repartition",
+        f"{app_id}-left-right-foreign-join-changelog": "changelog",
+        f"{app_id}-left-right-foreign-join-index-changelog": "changelog",
+        f"{app_id}-left-right-join-changelog": "changelog",
+        f"{app_id}-pair-{app_id}-in-{app_id}-other-join-changelog": "changelog",
+        f"{app_id}-right-changelog": "changelog",
+    }

@@ -123,6 +123,12 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     await lab.aclose()
 
 
+@pytest.fixture
+def new_lab(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Lab]:
+    """For tests that need one per example, in an event loop of their own."""
+    return lambda: Lab(tmp_path_factory.mktemp("lab") / "tables")
+
+
 @pytest.fixture(name="eventually")
 def _eventually() -> Iterator[Callable[..., Any]]:
     return eventually

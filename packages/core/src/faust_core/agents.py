@@ -92,6 +92,11 @@ class Agent(Asked, Generic[T]):
             raise ConfigError(f"agent {name}: isolated_partitions has one actor per partition; leave concurrency at 1")
         if isolated_partitions and topic.from_table:
             raise ConfigError(f"agent {name}: the closed windows of a table have no isolated_partitions")
+        if topic.single_actor and (concurrency != 1 or isolated_partitions):
+            raise ConfigError(
+                f"agent {name}: {topic} is read by one actor: leave concurrency at 1 and isolated_partitions out. "
+                "Several would hand out the changes of one key out of order"
+            )
         if isolated_partitions and topic.in_memory:
             raise ConfigError(f"agent {name}: isolated_partitions needs a topic: {topic} has no partitions")
         if isinstance(on_error, str) and on_error not in POLICIES:

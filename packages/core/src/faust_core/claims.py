@@ -52,12 +52,15 @@ class Decoding(Protocol):
         raw_decode: the codec's bare function; what it raises is among `decode_failures`, and then `decode_value`
             decides.
         by_record: `raw_decode` is not to be used: more than the bytes decides.
+        raw_key_decode, key_errors: the same for keys.
     """
 
     app: Any
     by_record: bool
     raw_decode: Callable[[bytes], Any]
     decode_failures: tuple[type[Exception], ...]
+    raw_key_decode: Callable[[bytes], Any]
+    key_errors: tuple[type[Exception], ...]
 
     def decode_key(self, data: bytes | None, claim: Claim, index: int | None = None) -> Any: ...
 

@@ -64,6 +64,8 @@ class LocalDecoding:
         self.app: Any = topic.app
         self.decode_failures: tuple[type[Exception], ...] = ()
         self.raw_decode: Callable[[bytes], Any] = _as_it_is
+        self.raw_key_decode: Callable[[bytes], Any] = _as_it_is
+        self.key_errors: tuple[type[Exception], ...] = ()
         self._topic = topic
 
     def decode_key(self, data: Any, _claim: Claim, _index: int | None = None) -> Any:

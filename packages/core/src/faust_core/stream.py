@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from faust_core._context import current_claim
 from faust_core._parse import seconds
@@ -23,8 +23,11 @@ from faust_core.decoding import decoded, decoded_checked, tried_again
 from faust_core.errors import ConfigError, DecodeError, Skip
 from faust_core.events import Event, current_event
 from faust_core.records import TopicPartition
+from faust_core.stream_joins import JoinableStream
 
 if TYPE_CHECKING:
+    from faust_core.joins import TwoStreams
+    from faust_core.tables import Table
     from faust_core.topics import Topic
 
 __all__ = ["SKIP", "Stream", "StreamRuntime"]
@@ -53,6 +56,30 @@ class StreamRuntime(Protocol):
         /,
     ) -> ClaimSource:
         """Send everything from `parent` to `topic`, by `key` (None keeps the key), and return a source of it."""
+        ...
+
+    async def join(self, two: TwoStreams, /) -> ClaimSource:
+        """Return a source of what comes of two streams."""
+        ...
+
+    def keep(self, state: Table[Any, Any], /) -> None:
+        """Restore a table that a join keeps for itself, like those of the application.
+
+        Raises:
+            ConfigError: it is kept already, or the worker has started.
+        """
+        ...
+
+    def forward(self, topic: Topic[Any, Any], owner: str, /) -> None:
+        """Read `topic`, and send the records `(topic, key, value, partition)` that each of its items hands out."""
+        ...
+
+    def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str], /) -> None:
+        """Demand that the topics of these sides, and these tables, are partitioned alike; checked before any is read.
+
+        Raises:
+            PartitionsMismatch: it is known already that they are not.
+        """
         ...
 
 
@@ -138,7 +165,7 @@ class Repartitioned:
         pass
 
 
-class Stream(Generic[T]):
+class Stream(JoinableStream[T]):
     """An endless sequence of values from a topic.
 
     An item is done, and its offset may be committed, when the next one is asked for.
@@ -272,7 +299,7 @@ class Stream(Generic[T]):
                             for value in values:
                                 for processor in processors:
                                     value = processor(value)
-                                    if inspect.isawaitable(value):
+                                    if type(value) not in PLAIN and awaits(value):
                                         value = await value
                                     if value is SKIP:
                                         break
@@ -350,6 +377,11 @@ class Stream(Generic[T]):
         for a second; then offsets are committed up to the first open item, and what later ones have changed is
         committed with them: until it is acknowledged, manual acknowledgement is at-least-once.
         """
+        if not getattr(self._origin, "takes", True):
+            raise ConfigError(
+                f"{self._owner}: noack() cannot hold back what comes of two streams, as each record is committed with "
+                "what it brought about: send it to a topic first, and use noack there"
+            )
         return self._like(self._processors, manual=True)
 
     def echo(self, *channels: Any) -> Stream[T]:
@@ -464,6 +496,11 @@ class Stream(Generic[T]):
     ) -> AsyncIterator[list[Any]]:
         if max_ != int(max_) or max_ < 1:
             raise ConfigError(f"{self._owner}: {name}({max_!r}): a batch has at least one value")
+        if not getattr(self._origin, "takes", True):
+            raise ConfigError(
+                f"{self._owner}: {name}() cannot collect what comes of two streams, as each record is committed with "
+                "what it brought about: send it to a topic first, and take from that"
+            )
         patience = _seconds(f"{self._owner}: {name}(within=…)", within)
         loop = _Loop()
         batching = Batching(
@@ -547,6 +584,24 @@ class Stream(Generic[T]):
         """Return a topic of that name with the types and settings of this stream's, but for `options`."""
         return self.topic.derive_topic(topics=(name,), **options)
 
+    @property
+    def origin(self) -> Origin:
+        return self._origin
+
+    @property
+    def runtime(self) -> Callable[[], StreamRuntime]:
+        return self._runtime
+
+    @property
+    def manual(self) -> bool:
+        """Whether items are done when they are acknowledged."""
+        return self._manual
+
+    @property
+    def shared(self) -> bool:
+        """Whether several actors read it."""
+        return self._shared
+
     def _value_type(self) -> Any:
         # What processors make of a value is not known beforehand.
         return None if self._processors else self.topic.value_type
@@ -628,3 +683,18 @@ def _field_getter(key: FieldKey) -> Callable[[Any], Any]:
         return key.getattr(value) if nested else getter(value)
 
     return get
+
+
+#: Types whose values are not awaited: asking each value costs more than most processors.
+PLAIN: set[type] = set()
+MAX_PLAIN = 1_000
+
+
+def awaits(value: Any) -> bool:
+    """Whether what a processor returned is to be awaited; remembers types of which no value is."""
+    if inspect.isawaitable(value):
+        return True
+    # Of generators some are awaitable.  Programs that make types as they go must not fill the memory.
+    if not inspect.isgenerator(value) and len(PLAIN) < MAX_PLAIN:
+        PLAIN.add(type(value))
+    return False

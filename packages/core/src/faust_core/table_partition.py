@@ -92,6 +92,9 @@ class TablePartition:
             a checkpoint's changes are applied by the checkpoint.
     """
 
+    #: Its changes may be durable only once everything that was sent before the checkpoint is.
+    after_outputs = False
+
     __slots__ = (
         "_cache_size",
         "_closed",
@@ -191,10 +194,14 @@ class TablePartition:
 
     def settled(self, key: Any) -> Any:
         """Look below the uncommitted changes."""
-        for layer in (self.staged, self._young):
-            value = layer.get(key, MISSING)
+        # Layer by layer, as a loop over them costs more than what it does.
+        if self.staged:
+            value = self.staged.get(key, MISSING)
             if value is not MISSING:
                 return value
+        value = self._young.get(key, MISSING)
+        if value is not MISSING:
+            return value
         value = self._old.get(key, MISSING)
         if value is MISSING:
             if key in self._fetched:

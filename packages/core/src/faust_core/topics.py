@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from faust_core._call_sites import LastSite, result_is_discarded
@@ -23,7 +24,7 @@ from faust_core.topic_codecs import RecordCodecs
 if TYPE_CHECKING:
     from faust_core.application import AppProtocol as App
     from faust_core.events import Message
-    from faust_core.stream import Stream
+    from faust_core.stream import Stream, StreamRuntime
 
 __all__ = ["HeadersArg", "SentRecord", "Topic", "TopicOptions"]
 
@@ -82,9 +83,15 @@ class Topic(RecordCodecs[K, V]):
         from_table: its records are a table's closed windows: there is nothing to read from the broker.
         in_memory: it is a channel, whose values have no bytes.
         processors: what each value goes through before a stream's own.
+        sized_like: of its names, those that have as many partitions as a table.
+        single_actor: it is read by one agent, with concurrency=1.
+        derived: topics that reading it makes, each with what it is.
     """
 
     from_table = False
+    single_actor = False
+    derived: Mapping[str, str] = MappingProxyType({})
+    sized_like: Mapping[str, Any] = MappingProxyType({})
     in_memory = False
     processors: tuple[Callable[[Any], Any], ...] = ()
 
@@ -189,6 +196,9 @@ class Topic(RecordCodecs[K, V]):
         does: then the setting `on_decode_error` decides.
         """
         return False
+
+    def on_open(self, runtime: StreamRuntime) -> None:
+        """A worker is about to read it: say what that takes besides."""
 
     # -- sending
 

@@ -128,8 +128,14 @@ async def _topics(app: App, admin: Admin) -> dict[str, str]:
     existing = await admin.partition_counts()
     declared = {name for topic in app.topics for name in topic.topics}
     found = {table.changelog_topic_name: "changelog" for table in app.tables.values()}
+    for reads in app.agents.values():
+        found.update(reads.topic.derived)
     prefix = f"{app.conf.id}-" if app.conf.repartition_topic_prefix_id else ""
     for agent in app.agents:
+        for name in existing:
+            # A join of streams is known only while its agent runs.
+            if name.startswith(f"{app.conf.id}-{agent}-") and name.endswith("-join-changelog"):
+                found[name] = "changelog"
         for name in existing:
             if name.startswith(f"{prefix}{agent}-") and name.endswith("-repartition") and name not in declared:
                 found[name] = "repartition"

@@ -10,7 +10,8 @@ import datetime as dt
 import itertools
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from faust_core.claims import Claim, ClaimSource
@@ -18,8 +19,10 @@ from faust_core.engine.channel_readers import ChannelItem, ChannelReader, NoTask
 from faust_core.errors import ConfigError
 from faust_core.events import Event, Message
 from faust_core.headers import HeadersArg, header_list, milliseconds
+from faust_core.joins import TwoStreams
 from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.stream import Stream, StreamRuntime
+from faust_core.tables import Table
 from faust_core.topics import Topic
 
 if TYPE_CHECKING:
@@ -46,6 +49,18 @@ class _WhenNeeded:
         self, parent: Stream[Any], key: Callable[[Any], Any] | None, topic: Topic[Any, Any], /
     ) -> ClaimSource:
         return await self._runtime().repartition(parent, key, topic)
+
+    async def join(self, two: TwoStreams, /) -> ClaimSource:
+        return await self._runtime().join(two)
+
+    def keep(self, state: Table[Any, Any], /) -> None:
+        self._runtime().keep(state)
+
+    def forward(self, topic: Topic[Any, Any], owner: str, /) -> None:
+        self._runtime().forward(topic, owner)
+
+    def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str], /) -> None:
+        self._runtime().together(who, sides, tables)
 
 
 class FromChannel:
@@ -96,10 +111,16 @@ class Channel(Generic[K, V]):
     in_memory = True
     by_record = False
     fetching: tuple[Any, ...] = ()
+    single_actor = False
+    derived: Mapping[str, str] = MappingProxyType({})
+    sized_like: Mapping[str, Any] = MappingProxyType({})
     processors: tuple[Callable[[Any], Any], ...] = ()
     decode_failures: tuple[type[Exception], ...] = ()
     value_serializer = None
     key_serializer = None
+
+    def on_open(self, runtime: Any) -> None:
+        """A worker is about to read it: that takes nothing besides."""
 
     def __init__(
         self,

@@ -250,8 +250,14 @@ class Checkpointer:
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
         changed = [table for task in tasks for table in task.tables.values() if table.changed]
+        changed.sort(key=lambda table: table.after_outputs)
         staged.extend((table, changes, []) for table in changed if (changes := table.stage()))
+        flushed = self._outgoing.exactly_once  # there, all of it is one transaction
         for table, changes, written in staged:
+            if table.after_outputs and not flushed:
+                # A join forgets what it has handed out: what came of that must not be lost by a crash just here.
+                await self._outgoing.flush()
+                flushed = True
             await self._write_changelog(table, changes, written)
         self.on_step("changelog written")
         if not staged and not offsets and not self._outgoing.pending:

@@ -28,6 +28,12 @@ class Declarations:
     jobs: Sequence[Job]
     topics: Sequence[Topic[Any, Any]] = ()
 
+    def add_table(self, table: Table[Any, Any]) -> None:
+        """Add what streams keep for themselves; before the topics are prepared."""
+        tables = self.tables
+        assert isinstance(tables, dict), "made for this worker"
+        tables[table.name] = table
+
 
 @dataclass(slots=True)
 class Signals:

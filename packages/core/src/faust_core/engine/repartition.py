@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,10 +17,44 @@ from faust_core.registry import codec as find_codec
 from faust_core.stream import Stream
 from faust_core.topics import Topic
 
-__all__ = ["Pump"]
+__all__ = ["Mover", "Pump"]
 
 
-class Pump:
+class Mover(ABC):
+    """Sends what a stream hands out, until cancelled."""
+
+    def __init__(
+        self, name: str, producer: Producer, on_error: Callable[[list[Claim], Exception, str], Awaitable[None]]
+    ) -> None:
+        self.name = name
+        self.cancelled = False
+        self._producer = producer
+        self._on_error = on_error
+
+    def send_by(self, producer: Producer) -> None:
+        """Send by another producer from now on."""
+        self._producer = producer
+
+    @abstractmethod
+    async def move(self) -> None:
+        """Iterate over the stream; an item is done when the next one is asked for."""
+
+    async def run(self) -> None:
+        """Run until cancelled; an item that fails is dealt with by the owner's error policy."""
+        while True:
+            current_claim.set(None)
+            try:
+                await self.move()
+            except Exception as exc:
+                claim = current_claim.get()
+                if claim is None or claim.index >= claim.stop:
+                    raise
+                claim.failed = True  # its loop is left by the error: that alone does not make it done
+                await self._on_error([claim], exc, self.name)
+                claim.source.release(claim)
+
+
+class Pump(Mover):
     """Sends each value of `parent` to `topic`.
 
     An item is done when its copy is queued: the checkpoint flushes it before the item's offset is committed.
@@ -34,35 +69,17 @@ class Pump:
         producer: Producer,
         on_error: Callable[[list[Claim], Exception, str], Awaitable[None]],
     ) -> None:
+        super().__init__(f"{parent.owner} → {topic}", producer, on_error)
         self._parent = parent
         self._key = key
         self._topic = topic
-        self._producer = producer
-        self._on_error = on_error
-        self.name = f"{parent.owner} → {topic}"
-        self.cancelled = False
         self._encode_other_key, _ = encoder_of(find_codec("json"))
 
-    def send_by(self, producer: Producer) -> None:
-        """Send by another producer from now on."""
-        self._producer = producer
-
     async def run(self) -> None:
-        """Pump until cancelled; an item that fails goes the way of the agent's error policy."""
         await self._topic.prepare()
-        while True:
-            current_claim.set(None)
-            try:
-                await self._pump()
-            except Exception as exc:
-                claim = current_claim.get()
-                if claim is None or claim.index >= claim.stop:
-                    raise
-                claim.failed = True  # its loop is left by the error: that alone does not make it done
-                await self._on_error([claim], exc, self.name)
-                claim.source.release(claim)
+        await super().run()
 
-    async def _pump(self) -> None:
+    async def move(self) -> None:
         # What is in memory has no bytes.
         as_it_is = not self._parent.processors and not self._parent.topic.in_memory
         name = self._topic.get_topic_name()

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from faust_core._context import Run, current_run
@@ -17,17 +17,21 @@ from faust_core.engine.actors import ActorRunner, Policy
 from faust_core.engine.channels import Channel, ChannelReader
 from faust_core.engine.dead_letters import DeadLetters, UndecodableRecord
 from faust_core.engine.fetch import AnySubscription, Fetcher
+from faust_core.engine.forward import Forwarder
 from faust_core.engine.isolated import IsolatedSubscription
-from faust_core.engine.repartition import Pump
+from faust_core.engine.joining import JoinSource
+from faust_core.engine.repartition import Mover, Pump
 from faust_core.engine.replies import Requests
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
-from faust_core.errors import KeyDecodeError, StoreError, ValueDecodeError
+from faust_core.errors import ConfigError, KeyDecodeError, StoreError, ValueDecodeError
 from faust_core.events import Message
+from faust_core.joins import TwoStreams
 from faust_core.protocols.transport import Producer
 from faust_core.records import TopicPartition
-from faust_core.stream import Stream
+from faust_core.stream import FromSource, Stream
+from faust_core.tables import Table
 from faust_core.topics import Topic
 
 __all__ = ["Streams"]
@@ -69,8 +73,12 @@ class Streams:
         self._on_idle = on_idle
         self._on_new_topic = on_new_topic
         self._store_failed = store_failed
-        self._actors: dict[ActorRunner | Pump, asyncio.Task[None]] = {}
+        self._actors: dict[ActorRunner | Mover, asyncio.Task[None]] = {}
         self._pumps: dict[str, Subscription] = {}
+        #: by name, with the attempt that opened them
+        self._joins: dict[str, tuple[JoinSource, Run | None]] = {}
+        #: names of the tables that joins of tables keep
+        self._kept: set[str] = set()
         #: what agents over channels read
         self._readers: list[ChannelReader] = []
         #: the streams that actors and jobs opened besides their own, and in which attempt
@@ -211,7 +219,7 @@ class Streams:
     def _claims_of(self, actor: asyncio.Task[Any] | None) -> list[Claim]:
         return [c for subscription in self.subscriptions() for c in subscription.claims() if c.actor is actor]
 
-    def _start_actor(self, runner: ActorRunner | Pump) -> None:
+    def _start_actor(self, runner: ActorRunner | Mover) -> None:
         self._actors[runner] = self._spawn(runner.run(), f"faust {runner.name}")
 
     def _waits(self, task: asyncio.Task[None]) -> bool:
@@ -257,10 +265,10 @@ class Streams:
             await self._dead_letters.write(claim.record(), error, "decoding")
 
     def send_by(self, producer: Producer) -> None:
-        """Have pumps send by another producer from now on."""
+        """Have pumps and forwarders send by another producer from now on."""
         self._producer = producer
         for runner in self._actors:
-            if isinstance(runner, Pump):
+            if isinstance(runner, Mover):
                 runner.send_by(producer)
 
     # -- StreamRuntime
@@ -289,14 +297,77 @@ class Streams:
         self._topics.repartitioned(name, parent.topic.topics)
         run = current_run.get()
         if run is not None and isinstance(run.who, ActorRunner):
-            settle = run.who.settle
+            settle: Callable[[list[Claim], Exception, str], Awaitable[None]] = run.who.settle
         else:
             settle = self._policy(self._conf.on_error).settle
-        self._start_actor(Pump(parent, key, topic, self._producer, settle))
+        self._start_actor(Pump(parent, key, topic, self._producer, self._mover_error(settle)))
         self._on_new_topic(subscription)
         return subscription
 
+    async def join(self, two: TwoStreams) -> JoinSource:
+        known = self._joins.get(two.name)
+        run = current_run.get()
+        if known is not None:
+            source, opened_by = known
+            if source.two is not two and (opened_by is run or not source.two.like(two)):
+                raise ConfigError(f"there is a join {two.name!r} already: give one of them a name=")
+            # The attempt before this one failed: go on where its streams stand.
+            self._joins[two.name] = (source, run)
+            return source
+        if two.buffer is not None:
+            self._topics.add_buffer(two.buffer)
+        sides = []
+        for stream in two.sides:
+            side = await stream.open()
+            if not isinstance(side, Subscription):
+                raise ConfigError(f"{two.name}: {stream} cannot be joined as it is: send it through a topic first")
+            if any(side in other.sides for other, _ in self._joins.values()):
+                raise ConfigError(
+                    f"{two.name}: {stream} is part of another join already, and each record would go to one of them "
+                    f"only: join another stream of its topic, topic.stream()"
+                )
+            sides.append(side)
+        source = JoinSource(two, sides)
+        self._joins[two.name] = (source, run)
+        if two.buffer is not None:
+            self.together(two.name, [stream.topic.topics for stream in two.sides], [two.buffer.name])
+        return source
+
+    def keep(self, state: Table[Any, Any]) -> None:
+        if state.name in self._kept:
+            raise ConfigError(
+                f"join {state.name!r} is read twice: each change is handed out once. Declare another one with name=, "
+                "or send what it yields to a topic that both read"
+            )
+        self._kept.add(state.name)
+        self._topics.add_buffer(state)
+
+    def forward(self, topic: Topic[Any, Any], owner: str) -> None:
+        subscription = self._new_subscription(topic, owner, actors=1)
+        stream: Stream[Any] = Stream(
+            FromSource(topic, subscription), lambda: self, owner=owner, processors=topic.processors
+        )
+        on_error = self._mover_error(self._policy(self._conf.on_error).settle)
+        self._start_actor(Forwarder(stream, self._producer, on_error))
+        self._on_new_topic(subscription)
+
+    def _mover_error(
+        self, settle: Callable[[list[Claim], Exception, str], Awaitable[None]]
+    ) -> Callable[[list[Claim], Exception, str], Awaitable[None]]:
+        async def on_error(claims: list[Claim], error: Exception, who: str) -> None:
+            if isinstance(error, StoreError):
+                # As with agents: not the record's fault, which stays in hand until this is cancelled and repeated.
+                self._store_failed(error)
+                await asyncio.Event().wait()
+            await settle(claims, error, who)
+
+        return on_error
+
+    def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str]) -> None:
+        self._topics.together(who, sides, tables)
+
     def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+        topic.on_open(self)
         subscription = self._make_subscription(topic, owner, actors=actors)
         self._fetcher.subscribe(subscription)
         return subscription

@@ -51,6 +51,14 @@ class PartitionQueue:
     def pending(self) -> bool:
         return bool(self.batches or self.redo)
 
+    @property
+    def next_timestamp_ms(self) -> int:
+        """The time of the record that `claim` gives next; only where one is pending."""
+        if self.redo:
+            batch, start, _ = self.redo[0]
+            return batch.timestamps_ms[start]
+        return self.batches[0].timestamps_ms[self.at]
+
     def append(self, batch: RecordBatch) -> None:
         self.position = batch.next_offset
         if len(batch):
@@ -313,6 +321,40 @@ class Subscription:
 
     async def undecodable(self, claim: Claim, error: Exception, /) -> None:
         await self._on_undecodable(claim, error)
+
+    # -- the side of a join, which takes records from the queues itself
+
+    def enqueue(self, waiter: asyncio.Future[None]) -> None:
+        """Wake `waiter` when a record arrives; the actor that asks is idle until `dequeue`.
+
+        It has looked at all queues just before.
+        """
+        while self._ready:
+            self._ready.popleft().listed = False
+        self._waiters.append(waiter)
+        self.waiters.add(asyncio.current_task())
+        self._on_idle()
+
+    def dequeue(self, waiter: asyncio.Future[None]) -> None:
+        self.waiters.discard(asyncio.current_task())
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether nothing is to be handed out until `go_on`."""
+        return self._held_back
+
+    def raise_thrown(self) -> None:
+        """Raise what `throw` was given, one error at a time."""
+        if self._thrown:
+            raise self._thrown.popleft()
+
+    def drained(self, queue: PartitionQueue) -> None:
+        self._on_drained(queue.tp)
+
+    def look_again(self) -> None:
+        self._on_idle()
 
     # -- inside
 

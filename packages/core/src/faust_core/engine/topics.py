@@ -11,8 +11,8 @@ from typing import Any
 from faust_core.engine.assignor import TaskId
 from faust_core.engine.declarations import Declarations
 from faust_core.engine.fetch import AnySubscription
-from faust_core.engine.topology import TaskGroup, co_partition, table_partitions
-from faust_core.errors import PartitionsMismatch, RebalanceError, TopicMissing
+from faust_core.engine.topology import Demand, TaskGroup, co_partition, table_partitions
+from faust_core.errors import ConfigError, PartitionsMismatch, RebalanceError, TopicMissing
 from faust_core.protocols.transport import Admin, TopicSpec
 from faust_core.records import TopicPartition
 from faust_core.settings import Settings
@@ -33,10 +33,15 @@ class Topics:
 
     def __init__(self, admin: Admin, declarations: Declarations, conf: Settings) -> None:
         self._admin = admin
+        self._declarations = declarations
         self._tables = declarations.tables
         self._declared = declarations.topics
         self._conf = conf
         self._repartitioned: dict[str, Sequence[str]] = {}
+        self._demands: dict[tuple[str, ...], Demand] = {}
+        self._prepared = False
+        self._counts: dict[str, int] = {}
+        self._table_counts: dict[str, int] = {}
         self._compared: set[str] = set()
         self.inputs: set[str] = set()
         self.groups: dict[str, TaskGroup] = {}
@@ -44,6 +49,33 @@ class Topics:
     def repartitioned(self, name: str, parents: Sequence[str]) -> None:
         """A repartition topic is read, made from these."""
         self._repartitioned[name] = parents
+
+    def add_buffer(self, table: Table[Any, Any]) -> None:
+        """A join was opened; its buffer is a table like those that the application declares.
+
+        Raises:
+            ConfigError: the worker has started, so that there is no partition of it.
+        """
+        if table.name in self._tables:
+            if type(self._tables[table.name]) is not type(table):
+                raise ConfigError(f"there is a table {table.name!r}, as the join's buffer is called: give it a name=")
+            return
+        if self._prepared:
+            raise ConfigError(
+                f"join {table.name!r} was opened after the worker had started, and its buffer has to be restored "
+                "before that: open it at the beginning of an agent"
+            )
+        self._declarations.add_table(table)
+
+    def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str]) -> None:
+        """These topics and tables must be partitioned alike.
+
+        Raises:
+            PartitionsMismatch: they are not, and it is known already.
+        """
+        demand = self._demands[who, *tables] = Demand(who, sides, tables)
+        if self._prepared:
+            demand.check(self._counts, self._table_counts)
 
     async def resolve(self, subscriptions: Iterable[AnySubscription]) -> bool:
         """Give patterns the topics that match them now; returns whether there are more than before."""
@@ -126,6 +158,8 @@ class Topics:
         """
         subscriptions = list(subscriptions)
         topics = {name: sub.topic for sub in subscriptions if not sub.topic.from_table for name in sub.topic.topics}
+        # What is made from tables has as many partitions as they: it is created when those are known.
+        sized_like = {name: topics.pop(name) for name in list(topics) if name in topics[name].sized_like}
         counts = await self._existing(topics)
         # A repartition topic has as many partitions as what it is made from, which may be one itself.
         managers = {t.manager_topic_name: t for t in self._tables.values() if isinstance(t, SetTable)}
@@ -145,14 +179,18 @@ class Topics:
             count = self._count(managers[name], next(iter(changelog.values()), None), counts)
             await self._create([topics[name].spec(name, count)])
             counts[name] = count
+        for demand in self._demands.values():
+            demand.check(counts, {})
         self._compare(topics, counts)
-        await self._make_outputs(counts)
+        await self._make_outputs({*counts, *sized_like})
         tables = self._tables
         if not topics and (patterns := [str(sub.topic) for sub in subscriptions if sub.topic.pattern is not None]):
             log.info("no topic matches %s yet: tables are opened when one does", ", ".join(patterns))
             tables = {name: table for name, table in tables.items() if table.is_global}
-        await self._prepare_tables(tables, counts)
-        self.inputs = set(topics)
+        await self._prepare_tables(tables, counts, sized_like)
+        self.inputs = topics.keys() | sized_like.keys()
+        self._counts = counts
+        self._prepared = True
 
     def _compare(self, topics: Mapping[str, Topic[Any, Any]], counts: Mapping[str, int]) -> None:
         """Say once where a topic has not as many partitions as it is declared with."""
@@ -167,6 +205,11 @@ class Topics:
                 )
 
     def _like_parents(self, name: str, counts: dict[str, int]) -> int | None:
+        # What it is joined with decides, unless that waits for a count as well.
+        for demand in self._demands.values():
+            partners = [counts[other] for other in demand.partners(name) if other in counts]
+            if partners:
+                return max(partners)
         parents = [counts[parent] for parent in self._repartitioned.get(name, ()) if parent in counts]
         return max(parents, default=None)
 
@@ -180,12 +223,17 @@ class Topics:
         async with asyncio.timeout(self._conf.broker_start_timeout):
             await self._admin.create_topics(specs)
 
-    async def _prepare_tables(self, tables: Mapping[str, Table[Any, Any]], counts: dict[str, int]) -> None:
+    async def _prepare_tables(
+        self, tables: Mapping[str, Table[Any, Any]], counts: dict[str, int], sized_like: Mapping[str, Topic[Any, Any]]
+    ) -> None:
         changelogs = {table.changelog_topic_name: table for table in tables.values()}
         existing = await self._admin.partition_counts(changelogs)
         table_counts: dict[str, int] = {}
         for name, table in tables.items():
-            table_counts[name] = self._count(table, existing.get(table.changelog_topic_name), counts)
+            table_counts[name] = self._count(table, existing.get(table.changelog_topic_name), counts, table_counts)
+        for demand in self._demands.values():
+            demand.check(counts, table_counts)
+        self._table_counts = table_counts
         filled = sorted(name for name, table in tables.items() if not table.is_global)
         if filled and not counts:
             raise PartitionsMismatch(
@@ -193,6 +241,7 @@ class Topics:
             )
         for name, table in tables.items():
             table.partition_count = table_counts[name]
+        await self._prepare_sized(sized_like, counts, table_counts)
         # A global table with another count than any topic can be read, but not changed here.
         written = {n: c for n, c in table_counts.items() if not tables[n].is_global or c in counts.values()}
         self.groups = co_partition(counts, written)
@@ -204,10 +253,46 @@ class Topics:
             ]
         )
 
-    def _count(self, table: Table[Any, Any], changelog: int | None, topics: dict[str, int]) -> int:
+    async def _prepare_sized(
+        self, sized_like: Mapping[str, Topic[Any, Any]], counts: dict[str, int], table_counts: Mapping[str, int]
+    ) -> None:
+        """Make what joins of tables read besides changelogs."""
+        existing = await self._admin.partition_counts(sized_like)
+        missing = []
+        for name, topic in sized_like.items():
+            table = topic.sized_like[name]
+            if table.name not in table_counts:
+                raise ConfigError(f"{topic}: table {table.name!r} is not declared in this application")
+            count = counts[name] = table_counts[table.name]
+            if name not in existing and name != table.changelog_topic_name:
+                missing.append(topic.spec(name, count))
+            elif existing.get(name, count) != count:
+                raise PartitionsMismatch(
+                    f"{topic}: topic {name} has {existing[name]} partitions, and table {table.name!r} has {count}: "
+                    "delete the topic while no worker runs (faust reset does), so that it is made anew"
+                )
+        await self._create(missing)
+
+    def _demanded(
+        self, table: str, counts: Mapping[str, int], table_counts: Mapping[str, int] | None = None
+    ) -> int | None:
+        """Return the count that a join wants a table to have, where the application says none."""
+        for demand in self._demands.values():
+            if table in demand.tables:
+                return demand.count(counts, table_counts or {})
+        return None
+
+    def _count(
+        self,
+        table: Table[Any, Any],
+        changelog: int | None,
+        topics: dict[str, int],
+        tables: Mapping[str, int] | None = None,
+    ) -> int:
         if table.is_global and changelog is not None and table.partitions in {None, changelog}:
             return changelog
-        return table_partitions(table.name, table.partitions, changelog, topics, self._conf.topic_partitions)
+        wanted = table.partitions or self._demanded(table.name, topics, tables)
+        return table_partitions(table.name, wanted, changelog, topics, self._conf.topic_partitions)
 
     def group(self, task_id: TaskId) -> TaskGroup:
         try:

@@ -7,12 +7,12 @@ and partition n of all of them is one task.  Without tables each topic is a grou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from faust_core.errors import PartitionsMismatch
 
-__all__ = ["TaskGroup", "co_partition", "table_partitions"]
+__all__ = ["Demand", "TaskGroup", "co_partition", "table_partitions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,51 @@ class TaskGroup:
     partitions: int
     topics: frozenset[str]
     tables: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Topics and tables that a join reads together.
+
+    Attributes:
+        sides: the topics of each side.
+    """
+
+    who: str
+    sides: Sequence[Sequence[str]]
+    tables: Sequence[str]
+
+    def partners(self, topic: str) -> list[str]:
+        """Return the topics of the other side."""
+        if not any(topic in side for side in self.sides):
+            return []
+        return [name for side in self.sides if topic not in side for name in side]
+
+    def count(self, topics: Mapping[str, int], tables: Mapping[str, int]) -> int | None:
+        """Return the count that is wanted, as far as anything is known."""
+        counts = [topics[name] for side in self.sides for name in side if name in topics]
+        counts += [tables[name] for name in self.tables if name in tables]
+        return counts[0] if counts else None
+
+    def check(self, topics: Mapping[str, int], tables: Mapping[str, int]) -> None:
+        """Raises:
+        PartitionsMismatch: the counts differ; names all of them.
+        """
+        found = [(f"topic {name}", topics[name]) for side in self.sides for name in side if name in topics]
+        found += [(f"table {name}", tables[name]) for name in self.tables if name in tables]
+        if len({count for _, count in found}) > 1:
+            counts = ", ".join(f"{name} has {count}" for name, count in found)
+            if not self.sides:
+                raise PartitionsMismatch(
+                    f"{self.who}: what is joined must have the same number of partitions, so that equal keys are on "
+                    f"one worker ({counts}): declare the tables with equal partitions=, and fill them from topics "
+                    "with as many (group_by sends a stream through one)"
+                )
+            raise PartitionsMismatch(
+                f"{self.who}: what is joined must have the same number of partitions, so that equal keys are on one "
+                f"worker ({counts}): send one side through a topic with as many as the other, "
+                "stream.group_by(key) without partitions=, or create the topics or the table with equal partitions="
+            )
 
 
 def co_partition(topics: Mapping[str, int], tables: Mapping[str, int]) -> dict[str, TaskGroup]:

@@ -17,6 +17,7 @@ from faust_core.table_codec import WindowedCodec
 from faust_core.table_metrics import PartitionMetrics
 from faust_core.table_partition import DELETED, MISSING, TablePartition
 from faust_core.tables.declared import DeclaredTable
+from faust_core.tables.joinable import JoinableTable
 from faust_core.tables.queries import Queried
 from faust_core.tables.selection import Rows, rows_with_windows, select
 from faust_core.tables.views import PartitionView, TableItems, TableValues, as_text, not_owned
@@ -32,7 +33,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Table(DeclaredTable[K, V], Queried[K, V], MutableMapping[K, V]):
+class Table(DeclaredTable[K, V], JoinableTable[K, V], Queried[K, V], MutableMapping[K, V]):
     """A dict that survives: sharded over the workers like its topic, durable by its changelog.
 
     In a stream's body it is the event's partition.  Elsewhere it can be read, and shows the partitions of this
@@ -113,6 +114,11 @@ class Table(DeclaredTable[K, V], Queried[K, V], MutableMapping[K, V]):
             return claim.tp.partition
         if self.partition_count is None:
             raise NoCurrentEvent(f"how many partitions table {self.name!r} has is known while the application runs")
+        return self.hashed_partition(key)
+
+    def hashed_partition(self, key: K) -> int:
+        """Return the partition that a key's hash says, whatever event is in hand; while the application runs."""
+        assert self.partition_count is not None, "known once the application runs"
         if not self.use_partitioner and isinstance(key, str | bytes):
             return partition_for(key.encode() if isinstance(key, str) else key, self.partition_count)
         return partition_for(self.codec.encode_key(key), self.partition_count)
