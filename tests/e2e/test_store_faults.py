@@ -20,7 +20,7 @@ PARTITIONS = 2
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_tables_in_redis_are_right_whatever_becomes_of_redis(
     kafka: str, unique: str, tmp_path: Path, own_redis: Callable[..., RedisServer], guarantee: str
@@ -59,7 +59,8 @@ def test_tables_in_redis_are_right_whatever_becomes_of_redis(
             sent = feeder.stop()
         app.wait_until_processed(PATH, 60)
         app.assert_nobody_exited()
-        assert_complete(app, sent, exactly=True)
+        # Events are repeated on the tables of the last commit.  What they had sent stands, but for exactly once.
+        assert_complete(app, sent, exactly=True, sent_again=guarantee == "at_least_once")
         log = "".join(worker.text() for worker in app.workers)
         assert "a store is lost, its partitions are given up and taken anew" in log
         assert server.url.rpartition("@")[2].removesuffix("/0") in log

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust_core.engine.task import TaskState
 from tests.e2e.apps import COUNTERS
 
 
@@ -76,10 +77,17 @@ def make_app(**options: Any) -> faust.App:
 
 
 def _report(app: faust.App) -> None:
-    """Write down what this worker's partitions of the tables hold."""
+    """Write down what this worker's partitions of the tables hold, and how far its standbys are."""
     path = Path(setting("REPORT"))
     unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({name: list(table.items()) for name, table in app.tables.items()}))
+    assert app.worker is not None
+    standbys = [task for task in app.worker.rebalancer.tasks.values() if task.state is TaskState.STANDBY]
+    parts = [part for task in standbys for part in task.tables.values()]
+    found = {
+        "tables": {name: list(table.items()) for name, table in app.tables.items()},
+        "standbys": [(*part.changelog, part.store.changelog_offset or 0) for part in parts],
+    }
+    unfinished.write_text(json.dumps(found))
     unfinished.rename(path)
 
 
