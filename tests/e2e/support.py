@@ -100,18 +100,18 @@ class Worker(GuardedProcess):
 
     def tables(self) -> dict[str, dict[Any, Any]]:
         """Return what this worker's partitions of the tables hold."""
-        return {name: dict(items) for name, items in self._report()["tables"].items()}
+        return {name: dict(items) for name, items in self._report("tables").items()}
 
     def standbys(self) -> dict[tuple[str, int], int]:
         """Return the changelog partitions that this worker follows for others, and the offset that each is at."""
-        return {(topic, partition): offset for topic, partition, offset in self._report()["standbys"]}
+        return {(topic, partition): offset for topic, partition, offset in self._report("standbys")}
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self, what: str) -> Any:
         self.report_file.unlink(missing_ok=True)
+        self.report_file.with_suffix(".asked").write_text(what)
         self.send_signal(signal.SIGUSR2)
         wait_until(self.report_file.exists, 30, f"tables of {self.name}")
-        found: dict[str, Any] = json.loads(self.report_file.read_text())
-        return found
+        return json.loads(self.report_file.read_text())
 
     def restored(self) -> list[int]:
         """Return the changelog records read per task that was taken over, by the log."""
@@ -505,11 +505,6 @@ def feeding(
         feeder = Feeder(application, name, partitions, rate, make)
         stack.callback(feeder.stop)
         yield feeder
-
-
-def at_most(quiet_s: float, *, busy_s: float) -> float:
-    """Return a limit for a time that depends on the machine: `nox -s faults_long` runs alone and asks for `quiet_s`."""
-    return quiet_s if environ.get("E2E_QUIET_MACHINE") else busy_s
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float, what: str = "", *, every_s: float = 0.05) -> float:
