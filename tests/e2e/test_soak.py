@@ -61,8 +61,9 @@ def test_nothing_is_lost_while_workers_are_killed_stopped_and_started(
         app.wait_until_processed(PATH, 60)
         times = Counter(number for number, _, _ in forwarded(app))
         twice = {name: sum(app.changelog(name).values()) - sent for name in ("direct", "grouped")}
+        actions = ", ".join(f"{n} {what}" for what, n in done.items())
         print(
-            f"soak, {guarantee}, seed {SEED}: {ACTIONS} actions ({', '.join(f'{n} {what}' for what, n in done.items())}); "
+            f"soak, {guarantee}, seed {SEED}: {ACTIONS} actions ({actions}); "
             f"{sent} orders in, {len(times)} of them out, {sum(times.values()) - len(times)} of these more than once; "
             f"counted more than once: {twice['direct']} in 'direct', {twice['grouped']} in 'grouped'"
         )
