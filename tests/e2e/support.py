@@ -153,9 +153,14 @@ class Application:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and hasattr(signal, "SIGUSR1"):
+            for worker in self.running():
+                if "worker ready" in worker.text():  # it prints where each of its tasks stands
+                    worker.send_signal(signal.SIGUSR1)
+            time.sleep(1)
         for worker in self.workers:
             if error is not None:
-                print(f"--- {worker.name} (exit code {worker.returncode})\n{worker.tail(40)}", file=sys.stderr)
+                print(f"--- {worker.name} (exit code {worker.returncode})\n{worker.tail(200)}", file=sys.stderr)
             worker.close()
         try:
             names = [name for name in self._admin.list_topics(timeout=5).topics if name.startswith(self.name)]
@@ -439,7 +444,7 @@ def make_producer(bootstrap: str) -> Producer:
             "enable.idempotence": True,
             "queue.buffering.max.messages": 500_000,
             "reconnect.backoff.max.ms": 500,
-            "message.timeout.ms": 120_000,
+            "message.timeout.ms": 900_000,
             **QUIET,
         }
     )
