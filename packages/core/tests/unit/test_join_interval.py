@@ -131,7 +131,10 @@ def test_what_is_closed_is_deleted(monkeypatch, window, records, chunk_rows, res
         buffer.restart()
     joined(join, buffer, [(LEFT, b"z", 10_000 * SECOND)], 1000)
     buffer.commit()
-    assert {key for _, _, key, _ in (buffer.part.codec.decode_key(key) for key, _ in buffer.store.scan())} == {b"", b"z"}
+    assert {key for _, _, key, _ in (buffer.part.codec.decode_key(key) for key, _ in buffer.store.scan())} == {
+        b"",
+        b"z",
+    }
 
 
 W = JoinWindow(5 * SECOND, 10 * SECOND)

@@ -1,7 +1,7 @@
 """Of which changelog the state in a store is that all workers share: noted in the store itself, by whoever opens it.
 
-The same question as for local state, which has one note for all: see `local_state`.  Here each partition has a note of its
-own, as it may have been written by any worker.
+The same question as for local state, which has one note for all: see `local_state`.  Here each partition has a note
+of its own, as it may have been written by any worker.
 """
 
 from __future__ import annotations

@@ -128,8 +128,8 @@ def check_keys(who: str, left: Stream[Any], right: Stream[Any]) -> None:
     for stream in (left, right):
         if stream.topic.pattern is not None:
             raise ConfigError(
-                f"{who}: {stream.topic} is a pattern, and what waits for its partner is kept by the topic it came from: "
-                "name the topics, or say on= so that the records go through a topic"
+                f"{who}: {stream.topic} is a pattern, and what waits for its partner is kept by the topic that it "
+                "came from: name the topics, or say on= so that the records go through a topic"
             )
     for stream in (left, right):
         # Text and bytes go through `group_by` as they are.

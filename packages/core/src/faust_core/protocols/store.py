@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Change", "MeasuredStore", "NotedStore", "RemoteBackend", "Store", "StoreBackend", "StoreContext", "StoreFactory"]
+__all__ = [
+    "Change",
+    "MeasuredStore",
+    "NotedStore",
+    "RemoteBackend",
+    "Store",
+    "StoreBackend",
+    "StoreContext",
+    "StoreFactory",
+]
 
 #: A key and its new value; None deletes the key.
 Change = tuple[bytes, bytes | None]
