@@ -179,8 +179,9 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """The conformance kit on every transport, store and codec of ours."""
+    """The conformance kit on every transport, store and codec of ours, in full: a million keys are scanned."""
     install(session, "test")
+    session.env["FAUST_CONFORMANCE_SCAN_KEYS"] = "1000000"
     pytest(session, paths=existing("packages/*/tests/conformance", "examples/*/tests"))
 
 
