@@ -197,10 +197,7 @@ class WindowedTable(WindowedQueries[K, V]):
         if claim is None or claim is not self._claim or claim.task.closed:
             claim = self._take_up(claim)
         index = claim.index
-        if self._timestamp_of is record_time:
-            timestamp = self._times_ms[index] / 1000
-        else:
-            timestamp = self._timestamp_of(None)
+        timestamp = self._times_ms[index] / 1000 if self._timestamp_of is record_time else self._timestamp_of(None)
         if not self._since <= timestamp < self._until:
             self._since, self._until = self.window.span(timestamp)
             self._ranges = self.window.ranges(timestamp)
