@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=4, help="default: 4")
     parser.add_argument("--session-timeout", type=float, default=6.0, help="seconds; the broker's least is 6")
     parser.add_argument("--rounds", type=int, default=3, help="kills, of one worker and the other (default: 3)")
+    parser.add_argument("--stop", action="store_true", help="stop it by SIGTERM instead: nothing is waited for then")
     parser.add_argument("--store", default="rocksdb://", help="default: rocksdb://")
     parser.add_argument("--bootstrap", help="host:port of a broker to use")
     parser.add_argument("--work", type=Path, default=ROOT / "bench" / "work", help="logs and state go here")
@@ -159,20 +161,27 @@ def measure(kafka: Kafka, options: argparse.Namespace, stack: ExitStack) -> None
     stack.callback(feeder.close)
     workers = {name: start(name) for name in ("first", "second")}
     stood_still: list[float] = []
-    print("| killed | partitions that it had | until their first event, s: least / most |\n| --- | --- | --- |")
+    print("| ended | partitions that it had | until their first event, s: least / most |\n| --- | --- | --- |")
     for number in range(options.rounds):
         name = ("first", "second")[number % 2]
         wait_until_shared(outputs, workers, partitions)
         mine = [partition for partition, owner in outputs.owners().items() if owner == name]
         killed_at = time.monotonic()
-        workers[name].kill()
+        if options.stop:
+            workers[name].send_signal(signal.SIGTERM)
+        else:
+            workers[name].kill()
         taken = [wait_for_output(outputs, killed_at, partition, name) - killed_at for partition in mine]
         stood_still += taken
         print(f"| {name} | {len(mine)} | {min(taken):.2f} / {max(taken):.2f} |", flush=True)
+        workers[name].wait(60)
         workers[name] = start(name)
     shown = f"{min(stood_still):.2f} / {median(stood_still):.2f} / {max(stood_still):.2f} s"
-    print(f"\nfrom kill to the first processed event: {shown} (least / median / most)")
-    print(f"of which up to {options.session_timeout:g} s are the session timeout: until the broker counts it as dead")
+    print(f"\nfrom its end to the first processed event: {shown} (least / median / most)")
+    if not options.stop:
+        print(
+            f"of which up to {options.session_timeout:g} s are the session timeout: until the broker counts it as dead"
+        )
     for worker in workers.values():
         worker.terminate(60)
 
