@@ -67,6 +67,8 @@ class TableCodec:
 
     def changes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[Change]:
         """Return what changelog records mean for the store."""
+        if None not in keys:  # so it is with what tables write
+            return list(zip(cast("Sequence[bytes]", keys), values, strict=True))
         return [(key, value) for key, value in zip(keys, values, strict=True) if key is not None]
 
     def encode_key(self, key: Any) -> bytes:
