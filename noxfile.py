@@ -287,9 +287,13 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure throughput, latency and restore on this machine."""
+    """Measure throughput, latency and restore on this machine; `-- NAME …` runs another program of bench/."""
     install(session, "test")
-    script(session, "bench/run.py")
+    name = session.posargs[0] if session.posargs else ""
+    if Path(f"bench/{name}.py").is_file():
+        session.run("python", f"bench/{name}.py", *session.posargs[1:])
+    else:
+        script(session, "bench/run.py")
 
 
 def script(session: nox.Session, path: str) -> None:
