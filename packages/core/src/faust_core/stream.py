@@ -269,7 +269,6 @@ class Stream(JoinableStream[T]):
     async def _values(self, loop: _Loop) -> AsyncIterator[T]:
         source = await self.open()
         source.leave_all()
-        processors = self._processors
         manual = self._manual
         claim: Claim | None = None
         try:
@@ -283,6 +282,7 @@ class Stream(JoinableStream[T]):
                         yield value
                     continue
                 task = claim.task
+                processors = self._processors if source.watch is None else source.watch.before(self)
                 # Without processors only decoding can fail in here, so the codec's own errors are caught.
                 # Processors may raise anything; there, decoding wraps its errors.
                 values = decoded_checked(claim) if processors else decoded(claim)
@@ -325,7 +325,8 @@ class Stream(JoinableStream[T]):
 
     async def _unacknowledged(self, claim: Claim, source: ClaimSource) -> AsyncIterator[T]:
         """Yield the values of one claim; each holds its offset back until it is acknowledged."""
-        async for value in processed(claim, source, self._processors):
+        processors = self._processors if source.watch is None else source.watch.before(self)
+        async for value in processed(claim, source, processors):
             source.hold(claim)
             yield value
             if claim.task.halted:
@@ -510,7 +511,13 @@ class Stream(JoinableStream[T]):
             manual=self._manual if manual is None else manual,
             enter=loop.enter,
         )
-        batches = batching.run(self.open, lambda claim, source: processed(claim, source, processors))
+
+        def values_of(claim: Claim, source: ClaimSource) -> AsyncIterator[Any]:
+            if source.watch is None:
+                return processed(claim, source, processors)
+            return processed(claim, source, source.watch.before(self._like(processors)))
+
+        batches = batching.run(self.open, values_of)
         loop.watch(batches)
         return batches
 

@@ -28,8 +28,17 @@ class Stores:
     """Opens stores on a thread; a corrupt one is deleted, since its changelog has all of it."""
 
     def __init__(
-        self, backends: Backends, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]], *, cache_size: int
+        self,
+        backends: Backends,
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+        *,
+        cache_size: int,
+        on_close: Callable[[str, int], None] = lambda _table, _keys: None,
     ) -> None:
+        """Args:
+        on_close: told how many keys were read from a table's store, on any thread.
+        """
+        self._on_close = on_close
         self._backends = backends
         self._in_thread = in_thread
         self._cache_size = cache_size
@@ -76,7 +85,8 @@ class Stores:
                 log.warning("deleting and rebuilding the store of %s/%d, which is damaged", *name)
                 self._backends.of(table.name).destroy(*name)
                 self._corrupt.discard(name)
-            return LockedStore(self._backends.open(table, partition), lambda: self._corrupt.add(name))
+            opened = self._backends.open(table, partition)
+            return LockedStore(opened, lambda: self._corrupt.add(name), lambda keys: self._on_close(table.name, keys))
 
         while True:
             try:
