@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait; the test's own time-out ends it."""
+    while not condition():  # noqa: ASYNC110  whatever the condition is, no event tells of it
+        await asyncio.sleep(0.001)
 
 
 def application(**options):
@@ -152,7 +159,7 @@ async def test_a_repartitioned_event_counts_where_it_comes_from_and_where_it_goe
 
     @app.agent(numbers, name="group")
     async def group(stream):
-        async for _ in stream.group_by(lambda number: str(number), name="self"):
+        async for _ in stream.group_by(str, name="self"):
             pass
 
     async with TestDriver(app) as driver:
@@ -313,8 +320,7 @@ async def test_a_monitor_that_reports_does_so_regularly_and_at_the_end(caplog):
     async with TestDriver(app) as driver:
         await driver.put(numbers, 1)
         reports = app.monitor.reports
-        while len(reports) < 4:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(reports) >= 4)
         await driver.put(numbers, 2)
         before = len(reports)
     assert len(reports) > before
@@ -353,8 +359,7 @@ async def test_a_standby_says_how_far_it_is_behind():
 
         apps.append(app)
     async with apps[0], apps[1]:
-        while sum(app.monitor.readings.tasks()["standby"] for app in apps) < 1:
-            await asyncio.sleep(0.005)
+        await until(lambda: any(app.monitor.readings.tasks()["standby"] for app in apps))
         standby = next(app for app in apps if app.monitor.readings.tasks()["standby"])
         await standby.monitor.refresh()
         assert standby.monitor.readings.standby_lag() == 0

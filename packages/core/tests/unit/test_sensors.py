@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -99,6 +100,12 @@ class RareLog(Log):
         self.calls.append(("full", tp.topic))
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait; the test's own time-out ends it."""
+    while not condition():  # noqa: ASYNC110  whatever the condition is, no event tells of it
+        await asyncio.sleep(0.001)
+
+
 def application(sensor: Sensor | None = None, **options: Any) -> tuple[App, Any, Any]:
     app = App("watched", broker="memory://", **options)
     numbers = app.topic("numbers", key_type=str, value_type=int)
@@ -136,8 +143,7 @@ async def test_a_record_is_out_when_all_streams_are_through_with_it():
 
     async with TestDriver(app, raise_errors=False) as driver:
         putting = asyncio.create_task(driver.put(numbers, 1, key="k"))
-        while len(log.told("event_out")) < 1:
-            await asyncio.sleep(0.001)
+        await until(lambda: log.told("event_out"))
         assert log.told("message_in") == [("numbers", 0, b"1")]
         assert log.told("message_out") == []
         held.set()
@@ -240,8 +246,7 @@ async def test_a_send_that_the_broker_refuses_is_an_error():
             await out.send(value="x" * 200)
 
     async with TestDriver(app):
-        while not log.told("error"):
-            await asyncio.sleep(0.001)
+        await until(lambda: log.told("error"))
     assert log.told("error") == [("state", "RecordTooLarge")]
 
 
@@ -271,8 +276,7 @@ async def test_a_full_buffer_is_told_and_counted():
     app.sensors.add(log := RareLog())
     async with TestDriver(app) as driver:
         putting = asyncio.create_task(driver.put(numbers, *range(50)))
-        while not log.told("full"):
-            await asyncio.sleep(0.001)
+        await until(lambda: log.told("full"))
         go.set()
         await putting
         assert app.monitor.topic_buffer_full["numbers", 0] >= 1

@@ -125,7 +125,7 @@ async def test_a_repartitioned_record_keeps_its_trace():
 
     @app.agent(numbers)
     async def group(stream):
-        async for event in stream.group_by(lambda number: str(number), name="self").events():
+        async for event in stream.group_by(str, name="self").events():
             heard.append(event.headers["traceparent"])
 
     async with TestDriver(app) as driver:

@@ -1,5 +1,6 @@
 """Spans for OpenTelemetry: one for each event that an agent works on, one for each record that is sent."""
 
+# ruff: noqa: ARG002  hooks have the parameters that they have
 from __future__ import annotations
 
 import asyncio
@@ -164,7 +165,7 @@ class OpenTelemetrySensor(Sensor):
 
 
 class TracingSensor(OpenTelemetrySensor):
-    """The same under the name that applications of the original add; the original's is of OpenTracing, which has ended."""
+    """The same under the name that applications add; the original's speaks OpenTracing, which has ended."""
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
