@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from faust_core.sensors import Family, Monitor, families
 from faust_sensors.clients import client
@@ -39,7 +39,7 @@ class OpenTelemetryMonitor(Monitor):
     """
 
     #: how often the ends of the partitions are asked for; there is nothing to report besides
-    report_interval_s: ClassVar[float | None] = 5.0
+    report_interval_s = 5.0
 
     def __init__(self, *, meter: Any = None, service_name: str = "faust", **options: Any) -> None:
         """Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from faust_core.sensors import Monitor
 
@@ -23,7 +23,7 @@ class PushingMonitor(Monitor):
     The names are those of the original.  A subclass says how each kind is sent.
     """
 
-    report_interval_s: ClassVar[float | None] = 1.0
+    report_interval_s = 1.0
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

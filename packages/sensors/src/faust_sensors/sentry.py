@@ -39,7 +39,9 @@ def handler_from_dsn(
     options.setdefault("integrations", []).append(quiet)
     sentry.init(dsn=dsn, in_app_include=list(include_paths or ()), transport_queue_size=qsize, **options)
 
-    class Handler(integrations.EventHandler):  # type: ignore[misc]  # known when it is imported
+    base: Any = integrations.EventHandler
+
+    class Handler(base):  # type: ignore[misc]  # known when it is imported
         """Adds where the event in hand comes from."""
 
         def emit(self, record: logging.LogRecord) -> None:

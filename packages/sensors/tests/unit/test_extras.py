@@ -32,12 +32,12 @@ def nothing_installed(monkeypatch):
 @pytest.mark.parametrize(
     ("use", "extra"),
     [
-        (lambda: faust_sensors.StatsdMonitor(), "statsd"),
-        (lambda: faust_sensors.DatadogMonitor(), "datadog"),
+        (faust_sensors.StatsdMonitor, "statsd"),
+        (faust_sensors.DatadogMonitor, "datadog"),
         (lambda: faust_sensors.setup_prometheus_sensors(App("x")), "prometheus"),
-        (lambda: faust_sensors.OpenTelemetryMonitor(), "opentelemetry"),
+        (faust_sensors.OpenTelemetryMonitor, "opentelemetry"),
         (lambda: faust_sensors.setup_opentelemetry(App("x")), "opentelemetry"),
-        (lambda: faust_sensors.TracingSensor(), "opentelemetry"),
+        (faust_sensors.TracingSensor, "opentelemetry"),
         (lambda: faust_sensors.handler_from_dsn("http://key@localhost/1"), "sentry"),
     ],
 )
