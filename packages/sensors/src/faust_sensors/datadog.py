@@ -45,6 +45,12 @@ class DatadogMonitor(PushingMonitor):
             host=self.host, port=self.port, namespace=self.prefix, disable_telemetry=True, disable_buffering=True
         )
 
+    def close(self) -> None:
+        """Close the socket; the next number opens another one."""
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close_socket()
+
     def send_count(self, name: str, count: int, labels: Labels) -> None:
         # Sums over topics have their parts beside them: Datadog adds tags up by itself.
         if labels or name not in {"messages_received", "messages_sent", "events"}:

@@ -69,4 +69,3 @@ async def test_datadog_gets_labels_as_tags(server, make_application):
     assert "shop.lag:0|g|#topic:numbers,partition:0" in lines
     assert not any(line.startswith("shop.messages_received:") and "#" not in line for line in lines), "counted twice"
     assert any(line.startswith("shop.commit_latency:") for line in lines)
-    monitor.client.close_socket()

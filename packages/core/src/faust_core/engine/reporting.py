@@ -31,6 +31,14 @@ class Reporter:
             await self._monitor().refresh()
             self.report()
 
+    def end(self) -> None:
+        """Report for the last time."""
+        self.report()
+        try:
+            self._monitor().close()
+        except Exception:
+            log.exception("%r cannot be closed", self._monitor())
+
     def report(self) -> None:
         monitor = self._monitor()
         if monitor.report_interval_s is None:

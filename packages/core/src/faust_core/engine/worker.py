@@ -355,7 +355,6 @@ class Worker:
                         await self._stopping.wait()
                     if self._failure is None:
                         await self._drain()
-                        self._reporter.report()
                 finally:
                     self._over = True
                     self.rebalancer.stop_listening()
@@ -373,6 +372,7 @@ class Worker:
                 # Here, so that it comes before what its consequences are while everything is closed.
                 log.error("the worker stops: %r", self._failure)
             await self._close()
+            self._reporter.end()
 
     async def _start_up(self, watchdog: Watchdog) -> None:
         await self._web.bind()

@@ -151,6 +151,9 @@ class Monitor(Sensor):
     def on_report(self) -> None:
         """Send the numbers elsewhere; called every `report_interval_s` seconds, and when the application stops."""
 
+    def close(self) -> None:
+        """The application has stopped: give back what is open.  It may start, and report, again."""
+
     @property
     def messages_active(self) -> int:
         """Records that were fetched and are not done."""
