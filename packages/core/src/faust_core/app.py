@@ -402,6 +402,16 @@ class App(Declares, Observes):
     ) -> None:
         await self.stop()
 
+    def LiveCheck(self, **options: Any) -> Any:  # noqa: N802  the name that applications use
+        """Return a LiveCheck application that tests this one, beside it.  See `faust.livecheck`.
+
+        Raises:
+            PluginMissing: faust-stack is not installed.
+        """
+        for entry in entry_points(group="faust.livecheck", name="for_app"):
+            return entry.load()(self, **options)
+        raise PluginMissing("app.LiveCheck() needs models and more: pip install faust-stack")
+
     def main(self) -> None:
         """Run the command line of this application, such as `python module.py worker -l info`.
 
