@@ -374,3 +374,28 @@ def test_another_monitor_takes_the_place_of_the_first():
     assert list(app.sensors) == [second]
     with pytest.raises(ConfigError, match=r"no faust.Monitor"):
         app.monitor = object()  # type: ignore[assignment]
+
+
+async def test_a_sensor_that_comes_in_the_middle_of_an_event_takes_nothing_from_the_others():
+    app = App("watched", broker="memory://")
+    numbers = app.topic("numbers", value_type=int)
+    second = EventLog()
+
+    @app.agent(numbers)
+    async def add(stream):
+        async for _ in stream:
+            app.sensors.add(second)
+
+    app.sensors.add(first := EventLog())
+    async with TestDriver(app) as driver:
+        await driver.put(numbers, 1)
+    assert [offset for _, offset, _ in first.told("event_out")] == [0]
+    assert second.told("event_out")[0][2] is None, "it was not told of the beginning"
+
+
+def test_answers_that_no_standard_knows_are_counted():
+    monitor = Monitor()
+    response = type("Response", (), {"status": 599})
+    monitor.on_web_request_end(None, None, response, monitor.on_web_request_start(None, None))
+    monitor.on_web_request_end(None, None, None, monitor.on_web_request_start(None, None))
+    assert monitor.http_response_codes == {599: 1, 499: 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from faust_sensors.clients import client
@@ -38,29 +37,24 @@ class DatadogMonitor(PushingMonitor):
         self._datadog = client("datadog.dogstatsd", "datadog", "DatadogMonitor")
         super().__init__(**options)
 
-    @cached_property
-    def client(self) -> Any:
-        """The client, made when it is first used."""
+    def make_client(self) -> Any:
         return self._datadog.DogStatsd(
             host=self.host, port=self.port, namespace=self.prefix, disable_telemetry=True, disable_buffering=True
         )
 
-    def close(self) -> None:
-        """Close the socket; the next number opens another one."""
-        client = self.__dict__.pop("client", None)
-        if client is not None:
-            client.close_socket()
+    def close_client(self, client: Any) -> None:
+        client.close_socket()
 
     def send_count(self, name: str, count: int, labels: Labels) -> None:
         # Sums over topics have their parts beside them: Datadog adds tags up by itself.
         if labels or name not in {"messages_received", "messages_sent", "events"}:
-            self.client.increment(TABLE.get(name, name), count, tags=_tags(labels))
+            self.send(lambda client: client.increment(TABLE.get(name, name), count, tags=_tags(labels)))
 
     def send_gauge(self, name: str, value: float, labels: Labels) -> None:
-        self.client.gauge(name, value, tags=_tags(labels))
+        self.send(lambda client: client.gauge(name, value, tags=_tags(labels)))
 
     def send_timing(self, name: str, milliseconds: float) -> None:
-        self.client.timing(name, milliseconds, sample_rate=self.rate)
+        self.send(lambda client: client.timing(name, milliseconds, sample_rate=self.rate))
 
 
 def _tags(labels: Labels) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from faust_core.sensors import Monitor
@@ -12,6 +14,11 @@ from faust_core.sensors import Monitor
 __all__ = ["Labels", "PushingMonitor"]
 
 Labels = Mapping[str, str]
+
+log = logging.getLogger(__name__)
+
+#: Making a client looks its host up, which may block for long.
+RETRY_S = 30.0
 
 #: A label's value, or nothing.
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -29,8 +36,42 @@ class PushingMonitor(Monitor):
         super().__init__(**options)
         self._reported: Counter[Key] = Counter()
         self._flushes = 0
+        self._events = 0
+        self._client: Any = None
+        self._again_at = 0.0
 
     # -- how it is sent
+
+    @abstractmethod
+    def make_client(self) -> Any:
+        """Make what sends.
+
+        Raises:
+            OSError: its server cannot be found.
+        """
+
+    def send(self, call: Callable[[Any], object]) -> None:
+        """Call `call` with the client.  Numbers that cannot be sent are lost: they never fail what they are about."""
+        if self._client is None and monotonic() < self._again_at:
+            return
+        try:
+            if self._client is None:
+                self._client = self.make_client()
+            call(self._client)
+        except OSError as exc:
+            log.warning("%r cannot send, tried again in %.0f s: %s", self, RETRY_S, exc)
+            self._again_at = monotonic() + RETRY_S
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket; the next number opens another one."""
+        client, self._client = self._client, None
+        if client is not None:
+            self.close_client(client)
+
+    @abstractmethod
+    def close_client(self, client: Any) -> None:
+        """Close what `make_client` has made."""
 
     @abstractmethod
     def send_count(self, name: str, count: int, labels: Labels) -> None:
@@ -71,8 +112,9 @@ class PushingMonitor(Monitor):
         self._gauges()
 
     def _durations(self) -> None:
-        if self.events_total and (runtime := self.events_runtime_avg):
-            self.send_timing("events_runtime", self.secs_to_ms(runtime))
+        if self.events_total > self._events:
+            self._events = self.events_total
+            self.send_timing("events_runtime", self.secs_to_ms(self.events_runtime_avg))
         flushes = self.counts.flush_s.count
         new, self._flushes = flushes - self._flushes, flushes
         for seconds in list(self.send_latency)[-new:] if new else []:

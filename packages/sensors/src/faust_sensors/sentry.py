@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from faust_core.errors import DecodeError
 from faust_core.events import current_event
 from faust_sensors.clients import client
 
@@ -45,18 +46,29 @@ def handler_from_dsn(
         """Adds where the event in hand comes from."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            event = current_event()
-            with sentry.new_scope() as scope:
-                if event is not None:
-                    message = event.message
-                    scope.set_tag("faust.app", event.app.conf.id)
-                    scope.set_tag("faust.topic", message.topic)
-                    scope.set_tag("faust.partition", message.partition)
-                    scope.set_extra("faust.offset", message.offset)
-                super().emit(record)
+            try:
+                with sentry.new_scope() as scope:
+                    add_place(scope)
+                    super().emit(record)
+            except Exception:  # noqa: BLE001  a log call must not fail what it is about
+                self.handleError(record)
 
     handler: logging.Handler = Handler(level=logging.WARNING if loglevel is None else loglevel)
     return handler
+
+
+def add_place(scope: Any) -> None:
+    """Add the topic, partition and offset of the event in hand; nothing where there is none, or it has no value."""
+    try:
+        event = current_event()
+    except DecodeError:
+        return  # its error says where it is
+    if event is not None:
+        message = event.message
+        scope.set_tag("faust.app", event.app.conf.id)
+        scope.set_tag("faust.topic", message.topic)
+        scope.set_tag("faust.partition", message.partition)
+        scope.set_extra("faust.offset", message.offset)
 
 
 def setup(

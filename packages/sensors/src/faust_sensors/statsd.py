@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Any
 
 from faust_sensors.clients import client
@@ -42,25 +41,20 @@ class StatsdMonitor(PushingMonitor):
         self._statsd = client("statsd", "statsd", "StatsdMonitor")
         super().__init__(**options)
 
-    @cached_property
-    def client(self) -> Any:
-        """The client, made when it is first used: making it looks the host up."""
+    def make_client(self) -> Any:
         return self._statsd.StatsClient(host=self.host, port=self.port, prefix=self.prefix)
 
-    def close(self) -> None:
-        """Close the socket; the next number opens another one."""
-        client = self.__dict__.pop("client", None)
-        if client is not None:
-            client.close()
+    def close_client(self, client: Any) -> None:
+        client.close()
 
     def send_count(self, name: str, count: int, labels: Labels) -> None:
-        self.client.incr(named(name, labels), count)
+        self.send(lambda client: client.incr(named(name, labels), count))
 
     def send_gauge(self, name: str, value: float, labels: Labels) -> None:
-        self.client.gauge(named(name, labels), value)
+        self.send(lambda client: client.gauge(named(name, labels), value))
 
     def send_timing(self, name: str, milliseconds: float) -> None:
-        self.client.timing(named(name, {}), milliseconds, rate=self.rate)
+        self.send(lambda client: client.timing(named(name, {}), milliseconds, rate=self.rate))
 
 
 def named(name: str, labels: Labels) -> str:

@@ -68,3 +68,12 @@ def test_without_a_dsn_nothing_is_done(make_application):
     assert setup(app) is None
     assert handler_from_dsn() is None
     assert logging.getLogger().handlers == before
+
+
+async def test_a_record_that_cannot_be_decoded_is_sent_as_well(transport, make_application):
+    app, _ = make_application()
+    setup(app, dsn=DSN, transport=transport)
+    async with TestDriver(app, raise_errors=False) as driver:
+        await driver.put("numbers", b"nonsense")
+    assert transport.events
+    assert transport.events[0]["exception"]["values"][-1]["type"] == "ValueDecodeError"

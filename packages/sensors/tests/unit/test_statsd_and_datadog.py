@@ -48,6 +48,14 @@ async def test_a_sum_is_sent_once(server, make_application):
     assert [line for line in server.lines if line.startswith("p.events:")] == ["p.events:1|c", "p.events:2|c"]
 
 
+def test_a_server_that_cannot_be_found_costs_numbers_and_nothing_else(caplog):
+    monitor = StatsdMonitor(host="::1")  # no address of the family that is used
+    monitor.count("orders")
+    monitor.count("orders")
+    assert monitor.metric_counts == {"orders": 2}
+    assert len([record for record in caplog.records if "cannot send" in record.message]) == 1
+
+
 def test_names_hold_nothing_that_statsd_takes_for_its_own():
     assert named("events", {"stream": "stream-a:b|c d"}) == "stream.stream-a_b_c_d.events"
     assert named("lag", {"topic": "a.b", "partition": "3"}) == "lag.a.b.3"

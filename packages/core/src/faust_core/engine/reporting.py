@@ -28,8 +28,14 @@ class Reporter:
         """Report until cancelled."""
         while True:
             await asyncio.sleep(self._monitor().report_interval_s or 1.0)
-            await self._monitor().refresh()
+            await self._refresh()
             self.report()
+
+    async def _refresh(self) -> None:
+        try:
+            await self._monitor().refresh()
+        except Exception as exc:  # noqa: BLE001  numbers must not stop the work
+            log.debug("%r cannot learn the ends of what is read: %r", self._monitor(), exc)
 
     def end(self) -> None:
         """Report for the last time."""

@@ -96,17 +96,21 @@ class Streams:
             self._messages = None
         self._fetcher.watch = self._messages
         for subscription in self.single_subscriptions():
-            subscription.watch = self._watch()
+            self._watch(subscription)
 
-    def _watch(self) -> StreamWatch | None:
+    def _watch(self, subscription: Subscription) -> None:
         sensors = self._app.sensors
-        wanted = self._messages is not None or sensors.watches(*EVENTS)
-        return StreamWatch(sensors, self._messages) if wanted else None
+        if self._messages is None and not sensors.watches(*EVENTS):
+            subscription.watch = None
+        elif isinstance(subscription.watch, StreamWatch):
+            subscription.watch.look_at_sensors(self._messages)
+        else:
+            subscription.watch = StreamWatch(sensors, self._messages)
 
     def _counted(self, subscription: Subscription, name: str, *, shared: bool = False) -> Subscription:
         counts = self._app.counts
         subscription.count = counts.streams.of(name)
-        subscription.watch = self._watch()
+        self._watch(subscription)
         # A single actor has the events of its stream.
         subscription.on_task_done = counts.task_done if shared else None
         return subscription

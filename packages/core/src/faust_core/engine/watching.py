@@ -84,13 +84,16 @@ class StreamWatch:
     def __init__(self, sensors: SensorDelegate, messages: MessageWatch | None) -> None:
         self._sensors = sensors
         self._messages = messages
-        self._tells = sensors.watches(*EVENTS)
         #: by claim: index, its stream, event, and what the sensors said of it
         self._open: dict[Claim, list[tuple[int, Any, Event[Any, Any], Any]]] = {}
 
+    def look_at_sensors(self, messages: MessageWatch | None) -> None:
+        """Sensors were added or removed; what is open stays so, for those who were told of it."""
+        self._messages = messages
+
     def before(self, stream: Stream[Any]) -> tuple[Callable[[Any], Any], ...]:
         """Return a stream's operators with what tells of each event in front of them."""
-        if not self._tells:
+        if not self._sensors.watches(*EVENTS):
             return stream.processors
 
         def began(value: Any) -> Any:

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 #: Rates are those of at least so many seconds.
 SAMPLE_S = 1.0
+#: What is counted where a client has gone before it was answered.
+CLIENT_GONE = 499
 #: The engine goes on while another thread reads it.
 READ_ATTEMPTS = 10
 
@@ -97,7 +99,7 @@ class Monitor(Sensor):
         self.rebalance_return_latency: deque[float] = deque(maxlen=self.max_avg_history)
         self.rebalance_end_latency: deque[float] = deque(maxlen=self.max_avg_history)
         self.http_response_latency: deque[float] = deque(maxlen=self.max_avg_history)
-        self.http_response_codes: Counter[HTTPStatus] = Counter()
+        self.http_response_codes: Counter[HTTPStatus | int] = Counter()
         self.metric_counts: Counter[str] = Counter()
         self.assignments_completed = 0
         self.assignments_failed = 0
@@ -357,7 +359,7 @@ class Monitor(Sensor):
         return {"time_start": self.time()}
 
     def on_web_request_end(self, app: Any, request: Any, response: Any, state: Any, *, view: Any = None) -> None:  # noqa: ARG002
-        status = HTTPStatus(500 if response is None else response.status)
+        status = _status(CLIENT_GONE if response is None else response.status)
         state["time_end"] = self.time()
         state["latency_end"] = state["time_end"] - state["time_start"]
         state["status_code"] = status
@@ -421,6 +423,13 @@ def by_topic(offsets: Mapping[TopicPartition, int]) -> dict[str, dict[int, int]]
     for tp, offset in sorted(offsets.items()):
         found.setdefault(tp.topic, {})[tp.partition] = offset
     return found
+
+
+def _status(code: int) -> HTTPStatus | int:
+    try:
+        return HTTPStatus(code)
+    except ValueError:
+        return code
 
 
 def _listed(values: MutableSequence[float]) -> list[float]:

@@ -92,7 +92,7 @@ class Case:
     @asynccontextmanager
     async def maybe_trigger(
         self,
-        id: str | None = None,
+        id: str | None = None,  # noqa: A002  the original's name
         *args: Any,
         **kwargs: Any,
     ) -> AsyncIterator[TestExecution | None]:
