@@ -30,6 +30,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust_schema_registry": "schema-registry",
     "faust_cli": "cli",
     "faust_web": "web",
+    "faust_sensors": "sensors",
     "faust": "faust",
 }
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
