@@ -1,7 +1,7 @@
 """Services for every test in this repository, and the options that leave them out.
 
-A test takes the address of a service as a fixture; the mark (`kafka`, `redis`, `registry`) then comes by itself.  A service that
-is neither given by the environment nor startable fails the tests that need it.
+A test takes the address of a service as a fixture; the mark (`kafka`, `redis`, `registry`) then comes by
+itself.  A service that is neither given by the environment nor startable fails the tests that need it.
 """
 
 import re

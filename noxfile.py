@@ -148,7 +148,9 @@ def unit(session: nox.Session) -> None:
     """Tests that need no broker, no Redis, no schema registry and no package index; under two minutes."""
     install(session, "test", "typing")
     paths = existing("packages/*/tests", "examples/*/tests", "tests")
-    pytest(session, "-m", "not kafka and not redis and not registry and not slow", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, "-m", "not kafka and not redis and not registry and not slow", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session

@@ -77,7 +77,7 @@ class ApicurioRegistry:
         settings = [f"-D{name}={value}" for name, value in {**_SETTINGS, "quarkus.http.port": self.port}.items()]
         quick = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # it serves a few hundred requests
         jar = program / f"apicurio-registry-app-{VERSION}-runner.jar"
-        command = [APICURIO.java(), *quick, *settings, "-jar", jar]
+        command: list[str | Path] = [APICURIO.java(), *quick, *settings, "-jar", jar]
         self._process = GuardedProcess(command, log=self.log, cwd=self.directory)
         if not wait_until_ready(self.answers, alive=self.is_running, timeout_s=_START_TIMEOUT_S):
             tail = self._process.tail()
