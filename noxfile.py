@@ -130,7 +130,7 @@ def run_all_tests(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything: style, layers, types, changelog, then every test, Kafka, Redis, schema registry, wheels and examples included."""
+    """Everything: style, layers, types, changelog, then every test, with real services, wheels and examples."""
     install(session, "test", "lint", "imports", "typing", "changelog")
     failed = []
     steps: list[Step] = [run_lint, run_imports, run_typecheck, run_changelog, run_all_tests]
