@@ -157,7 +157,7 @@ def run_all_tests(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything: style, layers, types, changelog, then every test, Kafka, Redis, wheels and examples included."""
+    """Everything: style, layers, types, changelog, then every test, with real services, wheels and examples."""
     install(session, "test", "lint", "imports", "typing", "changelog")
     failed = []
     steps: list[Step] = [run_lint, run_imports, run_typecheck, run_changelog, run_all_tests]
@@ -172,10 +172,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tests that need no broker, no Redis and no package index; under two minutes."""
+    """Tests that need no broker, no Redis, no schema registry and no package index; under two minutes."""
     install(session, "test", "typing")
     paths = existing("packages/*/tests", "examples/*/tests", "tests")
-    pytest(session, "-m", "not kafka and not redis and not slow", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, "-m", "not kafka and not redis and not registry and not slow", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session
@@ -188,10 +190,10 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Tests against real Apache Kafka and a real Redis."""
+    """Tests against real Apache Kafka, a real Redis and a real schema registry."""
     install(session, "test")
     paths = existing("packages/*/tests", "tests")
-    pytest(session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
+    pytest(session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis or registry", "--ignore=tests/packaging", paths=paths)
 
 
 @nox.session
