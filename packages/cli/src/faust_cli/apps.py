@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.util
 import sys
@@ -104,20 +103,14 @@ def set_datadir(app: App, datadir: Path, *, explicit: bool = True) -> None:
     Args:
         explicit: as if the setting had been given, so that tables are kept on disk where that is possible.
     """
-    conf = app.conf
-    named = Path(str(datadir).replace("{conf.name}", conf.name).replace("{conf.id}", conf.id))
-    tables = conf.tabledir
-    if tables.is_relative_to(conf.datadir):
-        tables = named / tables.relative_to(conf.datadir)
-    settings = conf.explicit | {"datadir"} if explicit else conf.explicit
-    app.conf = dataclasses.replace(conf, datadir=named, tabledir=tables, explicit=settings)
+    app.conf = app.conf.with_options(datadir=datadir, quietly=not explicit)
 
 
 def set_web(app: App, **given: Any) -> None:
     """Change settings of HTTP, before the application is started; None leaves one as it is."""
     values = {name: value for name, value in given.items() if value is not None}
     if values:
-        app.conf = app.conf.with_web(**values)
+        app.conf = app.conf.with_options(**values)
 
 
 def is_embedded(app: App) -> bool:

@@ -12,8 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from faust_core._context import current_claim
+from faust_core._symbols import symbol
 from faust_core.agents import ActorInfo, Agent
 from faust_core.application import AppProtocol, AsksTables
+from faust_core.boot import BootStrategy
 from faust_core.clock import Clock, SystemClock
 from faust_core.declaring import Declares
 from faust_core.engine.backends import Backends
@@ -23,9 +25,11 @@ from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
 from faust_core.engine.served import ServedApp
+from faust_core.engine.task import TaskState
 from faust_core.engine.web import Web
-from faust_core.engine.worker import Worker
+from faust_core.engine.worker import Worker as RunningWorker
 from faust_core.errors import ConfigError, PluginMissing
+from faust_core.flow import ControlsFlow
 from faust_core.headers import HeadersArg
 from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
@@ -34,8 +38,11 @@ from faust_core.protocols.web import AsgiApplication
 from faust_core.registry import has_store, store_factory, transport_factory, web_plugin
 from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
+from faust_core.signals import Signal
 from faust_core.stream import StreamRuntime
+from faust_core.telling import TellingProducer
 from faust_core.topics import Topic
+from faust_core.tracing import Traces
 
 __all__ = ["App"]
 
@@ -46,7 +53,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class App(Declares):
+class App(Declares, Traces, ControlsFlow):
     """A stream processing application.
 
     Declares topics, agents, tables and timers; holds no connection until it is started.  Run it by
@@ -55,6 +62,7 @@ class App(Declares):
     Args:
         id: names the consumer group, the changelogs and the local state.  All workers of one application
             share it, and no two applications may.
+        config_source: where more settings are; see `config_from_object`.
         options: settings, as in `faust_core.settings`.
 
     Raises:
@@ -62,35 +70,114 @@ class App(Declares):
         ConfigError: a setting has a value that it cannot have.
     """
 
-    def __init__(self, id: str, **options: Any) -> None:  # noqa: A002  the name that applications use
+    BootStrategy = BootStrategy
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  the name that applications use
+        *,
+        config_source: object = None,
+        loop: Any = None,  # noqa: ARG002  it runs on the loop that it is started on
+        beacon: Any = None,  # noqa: ARG002  there is no graph of services
+        **options: Any,
+    ) -> None:
         super().__init__(Settings.from_options(id, options))
+        if config_source is not None:
+            self.config_from_object(config_source)
         #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
         self.clock: Clock = SystemClock()
         #: told of each error that agents, jobs and decoding raise, before their policies deal with it; for tests
         self.on_error_seen: Callable[[str, BaseException], None] | None = None
         #: tables are kept in memory, wherever they are declared to be kept; for tests
         self.stores_in_memory = False
-        self._worker: Worker | None = None
+        self._worker: RunningWorker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
-        self._configured = False
+        self._noted: set[str] = set()
+        self._serializers: Any = None
         self._started_before = False
+        #: connect for sending and asking only, when it is started; `boot_strategy` may say the same
+        self.client_only = False
+        self.producer_only = False
+        self.boot_strategy = self.BootStrategy(self)
+        #: whether this process is a worker's
+        self.in_worker = False
         self._transport: Transport | None = None
         #: what is sent with; None while the application is not started.  Plain, as each send reads it.
         self.active_producer: Producer | None = None
-        self.rpc = Rpc(
-            self._rpc_transport,
-            self.conf.reply_to,
-            expires_s=self.conf.reply_expires,
-            replication_factor=self.conf.topic_replication_factor,
-        )
+        self.rpc = self._new_rpc()
         self.served = ServedApp(lambda: self.conf.id, self.tables, lambda: self._worker)
+
+    def _new_rpc(self) -> Rpc:
+        conf = self.conf
+        return Rpc(
+            self._rpc_transport,
+            conf.reply_to,
+            expires_s=conf.reply_expires,
+            replication_factor=conf.topic_replication_factor,
+        )
+
+    def _use_settings(self) -> None:
+        """The settings are read from now on."""
+        if not self.rpc.started:
+            self.rpc = self._new_rpc()
         for name in self.conf.ignored:
-            log.info("setting %s is accepted, and has no effect here", name)
+            if name not in self._noted:
+                self._noted.add(name)
+                log.info("setting %s is accepted, and has no effect here", name)
+        self.conf.in_use_by(f"application {self.id}, which is started,")
 
     @property
     def id(self) -> str:
         return self.conf.id
+
+    @property
+    def serializers(self) -> Any:
+        """Reads and writes keys and values by type and codec: a `faust.serializers.Registry`.
+
+        Raises:
+            PluginMissing: the setting `Serializers` is not set, and the package faust-stack is not installed.
+        """
+        if self._serializers is None:
+            kind = self.conf.Serializers or "faust.serializers:Registry"
+            try:
+                made = symbol(kind, "setting Serializers") if isinstance(kind, str) else kind
+            except ModuleNotFoundError as exc:
+                raise PluginMissing("app.serializers needs the whole stack: pip install faust-stack") from exc
+            self._serializers = made(
+                key_serializer=self.conf.key_serializer, value_serializer=self.conf.value_serializer
+            )
+        return self._serializers
+
+    def telling(self, producer: Producer, /) -> Producer:
+        if not self.on_produce_message.handlers:
+            return producer
+
+        def tell(
+            key: bytes | None,
+            value: bytes | None,
+            partition: int | None,
+            timestamp: float | None,
+            headers: list[tuple[str, bytes | None]],
+        ) -> None:
+            self.on_produce_message.send_now(
+                self, key=key, value=value, partition=partition, timestamp=timestamp, headers=headers
+            )
+
+        return TellingProducer(producer, tell)
+
+    def Worker(self, **options: Any) -> Any:  # noqa: N802  the name that applications use
+        """Return what runs this application as the program's own worker; see `faust.Worker` for the options.
+
+        Raises:
+            PluginMissing: faust-cli is not installed.
+        """
+        if self.conf.Worker is not None:
+            kind = self.conf.Worker
+            return (symbol(kind, "setting Worker") if isinstance(kind, str) else kind)(self, **options)
+        for entry in entry_points(group="faust.cli", name="worker"):
+            return entry.load()(self, **options)
+        raise PluginMissing("app.Worker() needs the command line: pip install faust-cli")
 
     def _application(self) -> AppProtocol:
         return self
@@ -151,7 +238,11 @@ class App(Declares):
         return sent
 
     async def maybe_start_producer(self) -> Producer:
-        return self.active_producer or (await self._connect()).producer
+        """Return the producer; connect, for sending only, where the application is not started."""
+        if self.active_producer is None:
+            await self._connect()
+        assert self.active_producer is not None
+        return self.active_producer
 
     async def create_topics(self, specs: Sequence[TopicSpec], /) -> None:
         client = self._worker or await self._connect()
@@ -161,10 +252,12 @@ class App(Declares):
         """Connect for sending only."""
         async with self._client_lock:
             if self._client is None:
+                self.finalize()
+                self._use_settings()
                 client = Client(self.make_transport())
                 await client.start()
                 self._client = client
-                self.active_producer = client.producer
+                self.active_producer = self.telling(client.producer)
             return self._client
 
     def _rpc_transport(self) -> Transport:
@@ -237,6 +330,9 @@ class App(Declares):
     async def on_shutdown(self) -> None:
         """Nothing runs any more."""
 
+    def on_webserver_init(self, web: Any) -> None:
+        """HTTP is about to be served; comes before `on_start` returns to the engine, and only where it is served."""
+
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None, serve: bool | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
 
@@ -248,37 +344,40 @@ class App(Declares):
         """
         if self._worker is not None:
             raise ConfigError(f"application {self.id} runs already")
-        self._tell_configured()
+        self.finalize()
+        self._discover_once()
+        if self.client_only or self.producer_only or not self.boot_strategy.enable_kafka_consumer:
+            await self.start_client()
+            return
         await self._disconnect()
+        self._use_settings()
         if not self._started_before:
             self._started_before = True
             await self.on_first_start()
         await self.on_start()
+        web = Web(self.served, self.conf, serve=serve if self.boot_strategy.enable_web is not False else False)
+        if web.serves:
+            self.on_webserver_init(web)
         backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
-        self._worker = Worker(
+        self._worker = RunningWorker(
             self,
             self.declarations(),
             self.signals,
             self._transport,
             backends,
             on_progress=on_progress,
-            web=Web(self.served, self.conf, serve=serve),
+            web=web,
         )
-        self.active_producer = self._worker.producer
+        self.active_producer = self.telling(self._worker.producer)
         try:
             await self._worker.start()
         except BaseException:
             self._forget_worker()
             raise
-
-    def _tell_configured(self) -> None:
-        """The settings are final; told once."""
-        if not self._configured:
-            self._configured = True
-            self.on_before_configured.send_now(self)
-            self.on_configured.send_now(self, self.conf)
-            self.on_after_configured.send_now(self)
+        started: Any = type(self).on_started
+        if not isinstance(started, Signal):  # a subclass has a method of that name
+            await self.on_started()
 
     async def stop(self) -> None:
         """Finish what is in flight, commit, leave the group.
@@ -301,6 +400,7 @@ class App(Declares):
                 await self.on_shutdown()
 
     def _forget_worker(self) -> None:
+        self.conf.in_use_by("")
         self._worker = self._transport = self.active_producer = None
 
     async def maybe_start(self) -> bool:
@@ -319,9 +419,29 @@ class App(Declares):
         """Whether loops of tasks should end: the application is not running, or is being stopped."""
         return self._worker is None or self._worker.stopping
 
-    def finalize(self) -> None:
-        """Say that the settings are final; starting does that, too."""
-        self._tell_configured()
+    @property
+    def rebalancing(self) -> bool:
+        """Whether the group divides its partitions anew at this moment."""
+        return self._worker is not None and self._worker.rebalancer.rebalancing
+
+    @property
+    def rebalancing_count(self) -> int:
+        """How many times it has done so since this application was started."""
+        return 0 if self._worker is None else self._worker.rebalancer.count
+
+    @property
+    def unassigned(self) -> bool:
+        """Whether this worker takes part, and has no partition."""
+        return self._worker is not None and not any(
+            task.state in {TaskState.RUNNING, TaskState.RESTORING} for task in self._worker.rebalancer.tasks.values()
+        )
+
+    @property
+    def in_recovery(self) -> bool:
+        """Whether a partition of this worker is being restored: its tables are not complete."""
+        return self._worker is not None and any(
+            task.state is TaskState.RESTORING for task in self._worker.rebalancer.tasks.values()
+        )
 
     async def wait(self) -> None:
         """Return when the worker has stopped by itself.
@@ -333,7 +453,7 @@ class App(Declares):
             await self._worker.wait()
 
     @property
-    def worker(self) -> Worker | None:
+    def worker(self) -> RunningWorker | None:
         """The running worker; None while the application is not started."""
         return self._worker
 
@@ -377,6 +497,7 @@ class App(Declares):
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         self.active_producer = None
+        self.conf.in_use_by("")
         if client is not None:
             await client.aclose()
 

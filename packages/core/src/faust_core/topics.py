@@ -19,6 +19,7 @@ from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.protocols.transport import Producer, Refusing, TopicSpec
 from faust_core.schema import CodecArg, Schema
 from faust_core.sent import SentCallback, SentRecord
+from faust_core.telling import TellingProducer
 from faust_core.topic_codecs import RecordCodecs
 
 if TYPE_CHECKING:
@@ -353,6 +354,8 @@ class Topic(RecordCodecs[K, V]):
         sent = SentRecord(producer, name, partition, (claim, offset))
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
         pairs = header_list(headers, name)
+        if isinstance(producer, TellingProducer):
+            pairs = list(producer.told(value, key, partition, timestamp_ms, pairs))
         # At the checkpoint no event could be blamed any more.
         size = len(value or b"") + len(key or b"") + sum(len(n) + len(v or b"") for n, v in pairs or ())
         limit = self.app.conf.producer_max_request_size

@@ -425,12 +425,12 @@ def test_the_address_for_others_follows_from_where_a_worker_listens() -> None:
 
 def test_settings_of_http_can_be_changed_later() -> None:
     settings = make(datadir="/d", web_bind="10.0.0.1")
-    changed = settings.with_web(web_port="80")
+    changed = settings.with_options(web_port="80")
     assert (changed.canonical_url, changed.web_port, changed.datadir) == ("http://10.0.0.1:80", 80, Path("/d"))
     assert changed.reply_to == settings.reply_to
     assert {"web_port", "web_bind", "datadir"} <= changed.explicit
     with pytest.raises(ConfigError, match="from 0 to 65535"):
-        settings.with_web(web_port=-1)
+        settings.with_options(web_port=-1)
 
 
 def test_no_secret_appears_in_errors_or_repr() -> None:

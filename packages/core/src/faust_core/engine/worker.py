@@ -609,7 +609,8 @@ class Worker:
             return
         self._sends_checked = True
         log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
-        self.app.active_producer = checked = CheckedProducer(self.producer, self.admin)
+        checked = CheckedProducer(self.producer, self.admin)
+        self.app.active_producer = self.app.telling(checked)
         producer = CheckedProducer(self.outgoing.producer, self.admin, checked)
         for sender in (self.dead_letters, self.streams, self.checkpointer):
             sender.send_by(producer)
