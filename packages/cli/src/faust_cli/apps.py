@@ -16,7 +16,7 @@ from faust_cli.failures import CommandFailed
 from faust_core.app import App
 from faust_core.errors import FaustError
 
-__all__ = ["broker_urls", "find_app", "is_embedded", "set_datadir", "without_secrets"]
+__all__ = ["broker_urls", "find_app", "is_embedded", "prepare", "set_datadir", "without_secrets"]
 
 ATTRIBUTE = "app"
 SHOWN_FRAMES = 3
@@ -95,6 +95,23 @@ def _missing_attribute(where: str, module: ModuleType, path: str) -> str:
     close = get_close_matches(path, apps, n=1) or apps[:1]
     hint = f"; did you mean -A {module.__name__}:{close[0]}?" if close else ", and nothing in it is an App"
     return f"-A {where}: module {module.__name__} has no {path!r}{hint}"
+
+
+def prepare(app: App, where: str | None, *, debug: bool = False) -> None:
+    """Let the application do what comes once before it is used: settings, fixups, modules that `autodiscover` finds.
+
+    Raises:
+        CommandFailed: importing one of these modules raised.
+        FaustError: what is wrong with the settings.
+    """
+    if app.conf.origin is None and where:
+        app.conf = app.conf.with_options(origin=where.partition(":")[0], quietly=True)
+    try:
+        app.prepare()
+    except FaustError:
+        raise
+    except Exception as exc:
+        raise CommandFailed(_import_failed(where or app.id, "what autodiscover says", exc, debug=debug)) from exc
 
 
 def set_datadir(app: App, datadir: Path, *, explicit: bool = True) -> None:

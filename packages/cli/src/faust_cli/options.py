@@ -61,6 +61,7 @@ class Options:
         app = self.given or apps.find_app(self.app, debug=self.debug)
         if self.datadir is not None:
             apps.set_datadir(app, self.datadir)
+        apps.prepare(app, self.app, debug=self.debug)
         logs.configure(app.conf)
         return app
 

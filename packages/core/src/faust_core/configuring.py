@@ -43,7 +43,7 @@ class Configures:
         return self._configured
 
     def config_from_object(self, obj: object, *, silent: bool = False, force: bool = False) -> None:
-        """Take settings from the attributes of an object, or the items of a dict, whose names are in lower or upper case.
+        """Take settings from the attributes of an object, or the items of a dict; names may be in upper case.
 
         They win over the arguments of `App`; the environment wins over them.
 

@@ -126,9 +126,6 @@ class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
             has_prefix: accepted for existing applications; no prefix is ever added.
         """
         conf = self.conf
-        conf.was_read_by(
-            f"topic {', '.join(names) or pattern}", "key_serializer", "value_serializer", "stream_publish_on_commit"
-        )
         if schema is None and conf.Schema is not None:
             schema = subclass_of(Schema, conf.Schema, "Schema")()
         topic: Topic[Any, Any] = subclass_of(Topic, conf.Topic, "Topic")(
@@ -152,6 +149,7 @@ class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
             maxsize=maxsize,
             has_prefix=has_prefix,
         )
+        conf.was_read_by(f"topic {topic}", "key_serializer", "value_serializer", "stream_publish_on_commit")
         if partitions is not None:
             self.topics.append(topic)  # made at the start, if nobody reads it
         return topic

@@ -21,6 +21,7 @@ from typing import Any, Final
 from faust_core import _parse as p
 from faust_core._options import ALIASES, gather, unknown
 from faust_core._options import NO_ENV as _NO_ENV
+from faust_core.credentials import SSLCredentials, with_tls
 from faust_core.errors import AlreadyConfiguredWarning, ConfigError
 from faust_core.protocols.transport import Credentials
 from faust_core.protocols.web import WebContext
@@ -66,9 +67,11 @@ _int0, _int1 = p.integer(0), p.integer(1)
 
 
 def _credentials(value: Any) -> Credentials:
-    if not isinstance(value, Credentials):
-        raise ValueError("a faust.Credentials(mechanism=…, username=…, password=…, tls=…)")
-    return value
+    if isinstance(value, Credentials):
+        return value
+    if hasattr(value, "wrap_bio"):
+        return SSLCredentials(value)
+    raise ValueError("a faust.Credentials(mechanism=…, username=…, password=…, tls=…), or an ssl.SSLContext")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -288,7 +291,7 @@ class Settings:
         """The consumer group, and the beginning of the names of topics: the name, from version 2 on by `id_format`."""
         return self.id_format.format(id=self.name, self=self) if self.version > 1 else self.name
 
-    @id.setter
+    @id.setter  # noqa: A003  the name that applications use
     def id(self, name: str) -> None:
         self._become(self._made(_app_id(name), self.given, self.explicit, self.reply_to))
 
@@ -416,6 +419,8 @@ class Settings:
         default("datadir", Path(f"{self.name}-data"))
         tables = self.tabledir if "tabledir" in self.given else Path("tables")
         object.__setattr__(self, "tabledir", self.datadir / f"v{self.version}" / tables)
+        if self.ssl_context is not None and not (self.broker_credentials is not None and self.broker_credentials.tls):
+            object.__setattr__(self, "broker_credentials", with_tls(self.broker_credentials, self.ssl_context))
         default("dead_letter_topic", f"{app_id}-dead-letter")
         default("broker_consumer", self.broker)
         default("broker_producer", self.broker)
