@@ -98,7 +98,7 @@ def _missing_attribute(where: str, module: ModuleType, path: str) -> str:
 
 
 def prepare(app: App, where: str | None, *, debug: bool = False) -> None:
-    """Let the application do what comes once before it is used: settings, fixups, modules that `autodiscover` finds.
+    """Let an application whose settings are final set up fixups, and import what `autodiscover` finds.
 
     Raises:
         CommandFailed: importing one of these modules raised.
@@ -107,7 +107,8 @@ def prepare(app: App, where: str | None, *, debug: bool = False) -> None:
     if app.conf.origin is None and where:
         app.conf = app.conf.with_options(origin=where.partition(":")[0], quietly=True)
     try:
-        app.prepare()
+        app.worker_init()
+        app.discover_once()
     except FaustError:
         raise
     except Exception as exc:

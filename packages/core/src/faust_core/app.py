@@ -345,7 +345,7 @@ class App(Declares, Traces, ControlsFlow):
         if self._worker is not None:
             raise ConfigError(f"application {self.id} runs already")
         self.finalize()
-        self._discover_once()
+        self.discover_once()
         if self.client_only or self.producer_only or not self.boot_strategy.enable_kafka_consumer:
             await self.start_client()
             return

@@ -33,7 +33,6 @@ class Configures:
         super().__init__()
         self.conf = conf
         self._configured = False
-        self._worker_initialised = False
         self._discovered = False
         self._fixups: list[Fixup] | None = None
 
@@ -89,14 +88,11 @@ class Configures:
         self.on_after_configured.send_now(self)
 
     def worker_init(self) -> None:
-        """A worker or command begins: set up what fixups are for, then tell `on_worker_init`; once.
+        """A worker or command begins: set up what fixups are for, then tell `on_worker_init`.
 
         Raises:
             ConfigError: a framework that is asked for cannot be set up.
         """
-        if self._worker_initialised:
-            return
-        self._worker_initialised = True
         for fixup in self.fixups:
             fixup.on_worker_init()
         self.on_worker_init.send_now(self)
@@ -124,17 +120,12 @@ class Configures:
             Exception: what importing one of them raised.
         """
         modules = dict.fromkeys((*self._modules_to_discover(), *extra_modules))
+        self._discovered = self.conf.autodiscover is not False
         import_all(modules, ignore)
 
-    def prepare(self) -> None:
-        """Do all that comes once before an application is used: `finalize`, `worker_init`, `discover`."""
-        self.finalize()
-        self.worker_init()
-        self._discover_once()
-
-    def _discover_once(self) -> None:
+    def discover_once(self) -> None:
+        """Likewise, unless that has been done."""
         if not self._discovered:
-            self._discovered = True
             self.discover()
 
     def _modules_to_discover(self) -> Iterable[str]:

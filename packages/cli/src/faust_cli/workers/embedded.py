@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from faust_cli.apps import prepare
 from faust_cli.failures import INTERRUPTED, CommandFailed, in_one_line
 from faust_cli.logs import LogWriter, configure, level_of, set_up
 from faust_cli.running import run
@@ -154,9 +155,10 @@ class Worker:
             os.chdir(self._workdir)
         if self._loglevel is not None or self._logfile is not None:
             set_up(str(self._loglevel or "info"), self._logfile)
-        configure(self.app.conf)
         self.app.in_worker = True
-        self.app.prepare()
+        self.app.finalize()
+        configure(self.app.conf)
+        prepare(self.app, None)
 
     async def _run(self, *, alone: bool) -> None:
         self._stop, self._stopped = asyncio.Event(), asyncio.Event()
