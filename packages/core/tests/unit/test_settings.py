@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -258,7 +257,7 @@ def test_a_value_may_be_given_in_several_ways(name: str, given: Any, expected: A
         ("store", 5, "text"),
         ("consumer_options", "a=1", "dict"),
         ("loghandlers", "a", "list"),
-        ("ssl_context", "yes", "broker_credentials"),
+        ("ssl_context", "yes", "an ssl.SSLContext"),
         ("producer_compression_type", "rar", "gzip"),
     ],
 )
@@ -449,11 +448,6 @@ def test_no_secret_appears_in_errors_or_repr() -> None:
         make(broker_credentials="secret")
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(make(broker="kafka://user:secret@a", consumer_options={"password": "secret"}))
-
-
-def test_settings_cannot_be_changed() -> None:
-    with pytest.raises(FrozenInstanceError):
-        make().debug = True  # type: ignore[misc]  # that is what is tested
 
 
 @given(st.floats(0, 1e9) | st.integers(0, 10**9) | st.timedeltas(dt.timedelta(), dt.timedelta(days=10_000)))
