@@ -2,6 +2,8 @@
 
 import os
 
+from django.conf import settings
+
 import faust
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
@@ -11,6 +13,4 @@ app = faust.App("django-shop", autodiscover=True, origin="shop")
 
 @app.on_configured.connect
 def take_settings_from_django(app, conf, **kwargs):
-    from django.conf import settings
-
     conf.broker = settings.FAUST_BROKER_URL

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-SECRET_KEY = "for an example only"
+SECRET_KEY = "for an example only"  # noqa: S105
 INSTALLED_APPS = ["shop.orders"]
 DATABASES = {
     "default": {
