@@ -25,7 +25,6 @@ from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
 from faust_core.engine.served import ServedApp
-from faust_core.engine.task import TaskState
 from faust_core.engine.web import Web
 from faust_core.engine.worker import Worker as RunningWorker
 from faust_core.errors import ConfigError, PluginMissing
@@ -36,6 +35,7 @@ from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.protocols.web import AsgiApplication
 from faust_core.registry import has_store, store_factory, transport_factory, web_plugin
+from faust_core.running import Runs
 from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
 from faust_core.signals import Signal
@@ -53,7 +53,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class App(Declares, Traces, ControlsFlow):
+class App(Runs, Declares, Traces, ControlsFlow):
     """A stream processing application.
 
     Declares topics, agents, tables and timers; holds no connection until it is started.  Run it by
@@ -389,6 +389,7 @@ class App(Declares, Traces, ControlsFlow):
         try:
             if self._worker is not None and not self._worker.failed:
                 await self.on_stop()
+            await self._end_futures()
             if self._worker is not None:
                 await self._worker.stop()
                 await self._worker.wait()
@@ -418,30 +419,6 @@ class App(Declares, Traces, ControlsFlow):
     def should_stop(self) -> bool:
         """Whether loops of tasks should end: the application is not running, or is being stopped."""
         return self._worker is None or self._worker.stopping
-
-    @property
-    def rebalancing(self) -> bool:
-        """Whether the group divides its partitions anew at this moment."""
-        return self._worker is not None and self._worker.rebalancer.rebalancing
-
-    @property
-    def rebalancing_count(self) -> int:
-        """How many times it has done so since this application was started."""
-        return 0 if self._worker is None else self._worker.rebalancer.count
-
-    @property
-    def unassigned(self) -> bool:
-        """Whether this worker takes part, and has no partition."""
-        return self._worker is not None and not any(
-            task.state in {TaskState.RUNNING, TaskState.RESTORING} for task in self._worker.rebalancer.tasks.values()
-        )
-
-    @property
-    def in_recovery(self) -> bool:
-        """Whether a partition of this worker is being restored: its tables are not complete."""
-        return self._worker is not None and any(
-            task.state is TaskState.RESTORING for task in self._worker.rebalancer.tasks.values()
-        )
 
     async def wait(self) -> None:
         """Return when the worker has stopped by itself.

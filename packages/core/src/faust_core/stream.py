@@ -199,6 +199,24 @@ class Stream(JoinableStream[T]):
         return self._origin.topic
 
     @property
+    def channel(self) -> Topic[Any, Any]:
+        """The topic or channel that it reads."""
+        return self._origin.topic
+
+    @property
+    def app(self) -> Any:
+        return self._origin.topic.app
+
+    def info(self) -> dict[str, Any]:
+        """Return what a stream of the same kind is made of."""
+        return {
+            "app": self.app,
+            "channel": self.channel,
+            "processors": self._processors,
+            "concurrency_index": self.concurrency_index,
+        }
+
+    @property
     def processors(self) -> tuple[Processor, ...]:
         return self._processors
 

@@ -482,6 +482,11 @@ class Topic(RecordCodecs[K, V]):
     async def maybe_declare(self) -> None:
         await self.declare()
 
+    def clone(self) -> Topic[K, V]:
+        """Return another topic of the same names and options."""
+        clone: Topic[K, V] = self.derive()
+        return clone
+
     def derive(self, **changes: Any) -> Topic[Any, Any]:
         """Return the same topic with other types or settings.
 

@@ -148,3 +148,61 @@ def test_names_that_belong_to_the_engine_say_what_to_use():
 def test_arguments_of_the_original_that_mean_nothing_here_are_taken():
     app = faust_core.App("shop", loop=None, beacon=None)
     assert app.id == "shop"
+
+
+async def test_a_future_of_the_application_ends_with_it_and_its_error_stops_the_worker(lab):
+    app = lab.app()
+    with pytest.raises(faust_core.errors.ConfigError, match="running application"):
+        app.add_future(asyncio.sleep(1))
+    async with app:
+        waiting = app.add_future(asyncio.Event().wait())
+        assert app.loop is asyncio.get_running_loop()
+    assert waiting.cancelled()
+
+    async def fail():
+        raise LookupError("mine")
+
+    await app.start()
+    app.add_future(fail())
+    with pytest.raises(LookupError, match="mine"):
+        await app.wait()
+    with pytest.raises(LookupError, match="mine"):
+        await app.stop()
+
+
+async def test_an_application_can_be_crashed(lab):
+    app = lab.app()
+    await app.start()
+    await app.crash(LookupError("enough"))
+    with pytest.raises(LookupError, match="enough"):
+        await app.wait()
+    with pytest.raises(LookupError):
+        await app.stop()
+
+
+async def test_a_timer_of_the_application_can_be_iterated(lab, eventually):
+    app = lab.app()
+    times = []
+
+    @app.task
+    async def ticks():
+        async for since in app.itertimer(0.01):
+            times.append(since)
+            if len(times) == 3:
+                return
+
+    async with app:
+        await eventually(lambda: len(times) == 3)
+    assert sum(times) >= 0.029
+
+
+def test_a_stream_and_a_topic_tell_what_they_are_made_of(lab):
+    app = lab.app()
+    topic = app.topic("in", value_type=int, partitions=3)
+    clone = topic.clone()
+    assert clone is not topic
+    assert (clone.topics, clone.value_type, clone.partitions) == (("in",), int, 3)
+    stream = app.stream([1]).map(str)
+    assert stream.app is app
+    assert stream.channel is stream.topic
+    assert stream.info()["processors"] == stream.processors
