@@ -12,7 +12,7 @@ from faust import StreamT
 from faust.cli import option
 from faust.exceptions import Skip
 from faust.models.fields import FloatField, StringField
-from faust.types import AppT, HeadersArg, TP
+from faust.types import TP, AppT, HeadersArg
 from faust.types.core import merge_headers
 
 
@@ -31,9 +31,7 @@ app = faust.App("bank", version=1, key_serializer="raw")
 withdrawals = app.topic("bank-withdrawals", key_type=str, value_type=Withdrawal)
 alerts = app.topic("bank-alerts", value_type=Alert)
 balances = app.Table("bank-balances", default=float)
-by_country = app.Table("bank-by-country", default=int).tumbling(
-    timedelta(minutes=10), expires=timedelta(hours=1)
-)
+by_country = app.Table("bank-by-country", default=int).tumbling(timedelta(minutes=10), expires=timedelta(hours=1))
 
 
 @app.on_configured.connect
@@ -53,7 +51,7 @@ async def tell(app: AppT, assigned: set[TP], **kwargs: object) -> None:
 
 def known(withdrawal: Withdrawal) -> Withdrawal:
     if withdrawal.country is None:
-        raise Skip()
+        raise Skip
     return withdrawal
 
 

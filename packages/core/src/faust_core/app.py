@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from faust_core._context import current_claim
 from faust_core._symbols import symbol
@@ -48,9 +48,10 @@ __all__ = ["App"]
 
 log = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[..., Any])
-K = TypeVar("K")
-V = TypeVar("V")
+#: Settings that an application may rely on, and what to do without them.
+WITHOUT_EFFECT = {
+    "producer_partitioner": "records are placed by murmur2 of their keys; pass partition= when sending",
+}
 
 
 class App(Runs, Declares, Traces, ControlsFlow):
@@ -124,7 +125,13 @@ class App(Runs, Declares, Traces, ControlsFlow):
         for name in self.conf.ignored:
             if name not in self._noted:
                 self._noted.add(name)
-                log.info("setting %s is accepted, and has no effect here", name)
+                hint = WITHOUT_EFFECT.get(name)
+                log.log(
+                    logging.WARNING if hint else logging.INFO,
+                    "setting %s is accepted, and has no effect here%s",
+                    name,
+                    f": {hint}" if hint else "",
+                )
         self.conf.in_use_by(f"application {self.id}, which is started,")
 
     @property

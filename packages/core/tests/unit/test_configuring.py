@@ -456,3 +456,11 @@ async def test_a_class_without_effect_says_so_once(lab, caplog, name):
             pass
     said = [r.getMessage() for r in caplog.records if "no effect" in r.getMessage()]
     assert said == [f"setting {name} is accepted, and has no effect here"]
+
+
+async def test_a_partitioner_is_warned_of(lab, caplog):
+    async with lab.app(producer_partitioner=lambda key, every, available: every[0]):
+        pass
+    [said] = [record for record in caplog.records if "producer_partitioner" in record.getMessage()]
+    assert said.levelname == "WARNING"
+    assert "pass partition= when sending" in said.getMessage()
