@@ -213,3 +213,50 @@ def test_django_is_left_alone_where_nothing_names_its_settings(monkeypatch, capl
     monkeypatch.setattr(django.importlib.util, "find_spec", lambda name: None)
     assert fixups_of(faust.App("shop")) == []
     assert "pip install django" in caplog.text
+
+
+RECORDS = '''
+import faust
+
+class Order(faust.Record):
+    """An order of a customer.
+
+    More of it.
+    """
+
+    customer: str
+    amount: float | None = None
+    tags: list[str] = []
+
+class Other(faust.Record, namespace="elsewhere.Order"):
+    pass
+
+app = faust.App("shop", broker="memory://")
+'''
+
+
+def test_records_are_listed_and_shown(tmp_path, monkeypatch) -> None:
+    from faust.cli import call_command
+
+    (tmp_path / "shop_of_records.py").write_text(RECORDS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str]:
+        code, out, err = call_command(arguments[0], [*arguments[1:], "-A", "shop_of_records"])
+        return code, out.getvalue() + err.getvalue()
+
+    code, said = call("models")
+    assert code == 0
+    [line] = [line for line in said.splitlines() if line.startswith("shop_of_records.Order ")]
+    assert line.endswith("An order of a customer.")
+    code, said = call("model", "shop_of_records.Order")
+    assert [line.split(maxsplit=1)[0] for line in said.splitlines()] == ["FIELD", "customer", "amount", "tags"]
+    assert "required" in said.splitlines()[1]
+    assert "list[str]" in said.splitlines()[3]
+    code, said = call("model", "Order")
+    assert (code, "several records 'Order': " in said) == (1, True)
+    code, said = call("model", "elsewhere.Ordr")
+    assert (code, "did you mean 'elsewhere.Order'?" in said) == (1, True)
+    code, said = call("models", "--builtins", "--json")
+    assert (code, said.startswith("[{")) == (0, True)

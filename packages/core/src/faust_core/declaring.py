@@ -196,14 +196,19 @@ class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
         cron_format: str,
         *,
         timezone: dt.tzinfo | str | None = None,
+        tz: dt.tzinfo | str | None = None,
         on_leader: bool = False,
         name: str | None = None,
         on_error: str = "log",
         traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Callable[[F], F]:
-        """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
+        """Run a function at the times of a cron expression, such as `'*/5 * * * *'`.
+
+        Args:
+            timezone, tz: where these times are: the setting `timezone` where None.
+        """
         self.conf.was_read_by(f"crontab {cron_format}", "timezone")
-        cron = Cron(cron_format, timezone or self.conf.timezone)
+        cron = Cron(cron_format, timezone or tz or self.conf.timezone)
         return self._job(lambda n, f: Job(n, f, cron=cron, on_leader=on_leader, on_error=on_error), name)
 
     @overload
