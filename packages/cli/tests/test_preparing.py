@@ -44,12 +44,13 @@ def test_settings_are_final_before_a_command_uses_them(faust, module, folder):
 
         @app.on_configured.connect
         def configure(app, conf, **kwargs):
+            app.kept = conf
             conf.broker = 'memory://configured'
 
         @app.command()
         async def where(self):
             self.say(app.conf.broker[0])
-            self.say(app.conf.datadir)
+            self.say(app.kept.datadir)
     """)
     done = faust("-A", name, "-D", "here", "where")
     assert done.output.split() == ["memory://configured", str(folder / "here")]

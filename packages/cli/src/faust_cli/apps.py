@@ -105,7 +105,7 @@ def prepare(app: App, where: str | None, *, debug: bool = False) -> None:
         FaustError: what is wrong with the settings.
     """
     if app.conf.origin is None and where:
-        app.conf = app.conf.with_options(origin=where.partition(":")[0], quietly=True)
+        app.conf.change(origin=where.partition(":")[0], quietly=True)
     try:
         app.worker_init()
         app.discover_once()
@@ -121,14 +121,14 @@ def set_datadir(app: App, datadir: Path, *, explicit: bool = True) -> None:
     Args:
         explicit: as if the setting had been given, so that tables are kept on disk where that is possible.
     """
-    app.conf = app.conf.with_options(datadir=datadir, quietly=not explicit)
+    app.conf.change(datadir=datadir, quietly=not explicit)
 
 
 def set_web(app: App, **given: Any) -> None:
     """Change settings of HTTP, before the application is started; None leaves one as it is."""
     values = {name: value for name, value in given.items() if value is not None}
     if values:
-        app.conf = app.conf.with_options(**values)
+        app.conf.change(**values)
 
 
 def is_embedded(app: App) -> bool:

@@ -260,9 +260,9 @@ class App(Runs, Declares, Traces, ControlsFlow):
         async with self._client_lock:
             if self._client is None:
                 self.finalize()
-                self._use_settings()
                 client = Client(self.make_transport())
                 await client.start()
+                self._use_settings()
                 self._client = client
                 self.active_producer = self.telling(client.producer)
             return self._client
@@ -357,7 +357,6 @@ class App(Runs, Declares, Traces, ControlsFlow):
             await self.start_client()
             return
         await self._disconnect()
-        self._use_settings()
         if not self._started_before:
             self._started_before = True
             await self.on_first_start()
@@ -366,18 +365,19 @@ class App(Runs, Declares, Traces, ControlsFlow):
         if web.serves:
             self.on_webserver_init(web)
         backends = Backends(self.make_store_backend, self.tables.values())
-        self._transport = self.make_transport()
-        self._worker = RunningWorker(
-            self,
-            self.declarations(),
-            self.signals,
-            self._transport,
-            backends,
-            on_progress=on_progress,
-            web=web,
-        )
-        self.active_producer = self.telling(self._worker.producer)
         try:
+            self._transport = self.make_transport()
+            self._use_settings()
+            self._worker = RunningWorker(
+                self,
+                self.declarations(),
+                self.signals,
+                self._transport,
+                backends,
+                on_progress=on_progress,
+                web=web,
+            )
+            self.active_producer = self.telling(self._worker.producer)
             await self._worker.start()
         except BaseException:
             self._forget_worker()

@@ -393,6 +393,14 @@ class Settings:
         values = gather(_SETTINGS, {"env_prefix": self.env_prefix or None, **options}, environ)
         self._become(self.with_options(**values))
 
+    def change(self, *, quietly: bool = False, **options: Any) -> None:
+        """Change settings in place, as `with_options` does in a copy; it never warns.
+
+        Raises:
+            UnknownSetting, ConfigError: as for `with_options`; nothing is changed then.
+        """
+        self._become(self.with_options(quietly=quietly, **options))
+
     def _become(self, other: Settings) -> None:
         mine = {name: self.__dict__[name] for name in ("_readers", "_in_use")}
         self.__dict__.update(other.__dict__ | mine)

@@ -103,6 +103,22 @@ async def test_every_setting_warns_while_the_application_runs(lab):
         app.conf.reply_expires = 6
 
 
+async def test_a_start_that_fails_leaves_the_settings_free(lab):
+    app = lab.app(broker="rabbit://localhost")
+    with pytest.raises(ConfigError, match="rabbit"):
+        await app.start()
+    lab.broker.faults.stop_broker()
+    app.conf.change(broker=lab.broker.url, broker_start_timeout=0.1)
+    with pytest.raises(faust_core.errors.RetriableTransportError):
+        await app.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        app.conf.broker_start_timeout = 5
+    lab.broker.faults.start_broker()
+    async with app:
+        pass
+
+
 def test_the_fixture_of_the_originals_documentation_works():
     app = App("shop")
     app.finalize()
