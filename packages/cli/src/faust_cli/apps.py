@@ -104,7 +104,7 @@ def prepare(app: App, where: str | None, *, debug: bool = False) -> None:
         CommandFailed: importing one of these modules raised.
         FaustError: what is wrong with the settings.
     """
-    if app.conf.origin is None and where:
+    if app.conf.autodiscover is True and app.conf.origin is None and where:
         app.conf.change(origin=where.partition(":")[0], quietly=True)
     try:
         app.worker_init()

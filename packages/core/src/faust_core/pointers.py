@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["missing_attribute"]
+__all__ = ["missing_attribute", "missing_member"]
 
 _WEB = "web pages and table routes come with faust-web: pip install faust-web"
 _POINTERS = {
@@ -33,3 +33,56 @@ def missing_attribute(app: Any, name: str) -> AttributeError:
     close = get_close_matches(name, [known for known in dir(type(app)) if not known.startswith("_")], n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return AttributeError(f"an App has no {name!r}{hint}", name=name, obj=app)
+
+
+_ENCODED = "records are encoded in batches: give the topic a schema, or connect to app.on_produce_message"
+_LOCAL = "a value that is put beside the log has no offset: use app.channel(), and in tests faust.TestDriver"
+_ONE_STEP = "a record is sent in one step: send(), and event.attach() with an event's commit"
+_NO_SERVICE = "it is no service here: it begins and ends with its loop"
+_ENGINE = "the engine alone writes changelogs and stores: assign table[key] in an agent"
+_SENDING = {
+    "as_future_message": _ONE_STEP,
+    "decode": "records are decoded in batches; channel.deliver(message) decodes one",
+    "prepare_headers": _ENCODED,
+    "prepare_key": _ENCODED,
+    "prepare_value": _ENCODED,
+    "publish_message": _ONE_STEP,
+}
+_MEMBERS = {
+    "Topic": {
+        **_SENDING,
+        **dict.fromkeys(("put", "get", "empty", "deliver", "throw", "subscriber_count"), _LOCAL),
+    },
+    "Channel": {
+        **_SENDING,
+        "send_soon": "a channel is never full for good: await channel.put(value)",
+        **dict.fromkeys(
+            ("on_decode_error", "on_key_decode_error", "on_value_decode_error"),
+            "channel.deliver() raises at once what it cannot decode; topics have these hooks",
+        ),
+    },
+    "Stream": {
+        **dict.fromkeys(("start", "stop", "add_future", "add_runtime_dependency", "sleep", "crash"), _NO_SERVICE),
+        "send": "send to its topic, or read a channel and put into it",
+        **dict.fromkeys(
+            ("contribute_to_stream", "on_merge", "outbox"), "use stream.join(other, …) or stream.combine(other)"
+        ),
+    },
+    "Table": {
+        **dict.fromkeys(("send_changelog", "apply_changelog_batch", "data"), _ENGINE),
+        **dict.fromkeys(("start", "stop", "add_future"), "it is no service here: the worker restores and closes it"),
+    },
+}
+
+
+def missing_member(kind: str, obj: Any, name: str) -> AttributeError:
+    """Return the error for an attribute that a topic, channel, stream or table does not have.
+
+    Args:
+        kind: `Topic`, `Channel`, `Stream` or `Table`.
+    """
+    hint = _MEMBERS[kind].get(name)
+    said = (
+        f"a {kind} has no {name} here: {hint}" if hint else f"{type(obj).__name__!r} object has no attribute {name!r}"
+    )
+    return AttributeError(said, name=name, obj=obj)

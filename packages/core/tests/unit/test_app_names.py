@@ -90,6 +90,43 @@ async def test_an_application_tells_its_state(lab, eventually):
         assert not app.in_recovery
 
 
+async def test_an_application_is_in_recovery_while_its_tables_are_restored(lab, eventually):
+    seen = []
+
+    def declare():
+        app = lab.app()
+        table = app.Table("t", default=int, on_changelog_event=lambda event: seen.append(app.in_recovery))
+
+        @app.agent("in")
+        async def agent(stream):
+            async for value in stream:
+                table["n"] += value
+
+        return app
+
+    lab.put("in", 1)
+    async with declare():
+        await eventually(lambda: lab.changelog("t"))
+    app = declare()
+    async with app:
+        assert seen == [True]
+        assert not app.in_recovery
+
+
+async def test_a_worker_without_a_partition_is_unassigned(lab, eventually):
+    apps = [lab.app(worker) for worker in ("w1", "w2")]
+    for app in apps:
+
+        @app.agent("in")
+        async def agent(stream):
+            async for _ in stream:
+                pass
+
+    lab.broker.create_topic("in", 1)
+    async with apps[0], apps[1]:
+        await eventually(lambda: sorted(app.unassigned for app in apps) == [False, True])
+
+
 @pytest.mark.parametrize("how", ["client_only", "producer_only", "boot_strategy"])
 async def test_an_application_may_be_started_for_sending_only(lab, how):
     class SendsOnly(BootStrategy):
@@ -206,3 +243,30 @@ def test_a_stream_and_a_topic_tell_what_they_are_made_of(lab):
     assert stream.app is app
     assert stream.channel is stream.topic
     assert stream.info()["processors"] == stream.processors
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("topic", "put", r"app\.channel"),
+        ("topic", "deliver", "TestDriver"),
+        ("topic", "prepare_key", "on_produce_message"),
+        ("topic", "as_future_message", "attach"),
+        ("channel", "send_soon", r"channel\.put"),
+        ("channel", "decode", r"channel\.deliver"),
+        ("channel", "on_decode_error", r"channel\.deliver"),
+        ("stream", "outbox", r"stream\.join"),
+        ("stream", "stop", "no service"),
+        ("stream", "send", "its topic"),
+        ("table", "send_changelog", r"table\[key\]"),
+        ("table", "data", "engine alone"),
+        ("table", "start", "no service"),
+    ],
+)
+def test_inner_parts_of_the_original_say_what_to_use(lab, kind, name, hint):
+    app = lab.app()
+    found = {"topic": app.topic("in"), "channel": app.channel(), "stream": app.stream([1]), "table": app.Table("t")}
+    with pytest.raises(AttributeError, match=hint):
+        getattr(found[kind], name)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing_at_all'"):
+        found[kind].nothing_at_all
