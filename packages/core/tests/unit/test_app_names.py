@@ -269,4 +269,4 @@ def test_inner_parts_of_the_original_say_what_to_use(lab, kind, name, hint):
     with pytest.raises(AttributeError, match=hint):
         getattr(found[kind], name)
     with pytest.raises(AttributeError, match="has no attribute 'nothing_at_all'"):
-        found[kind].nothing_at_all
+        _ = found[kind].nothing_at_all

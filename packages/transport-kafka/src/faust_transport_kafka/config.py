@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import ssl
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from faust_core.errors import ConfigError
 from faust_core.protocols.transport import Credentials, TransportContext
@@ -259,6 +262,8 @@ def _check_credentials(credentials: Credentials) -> None:
         raise ConfigError("the SASL mechanism OAUTHBEARER needs `token`, a function that returns token and expiry")
     if mechanism not in WITHOUT_PASSWORD and (credentials.username is None or credentials.password is None):
         raise ConfigError(f"the SASL mechanism {mechanism} needs a user name and a password")
+    if mechanism == "GSSAPI":
+        _check_kerberos()
     if (credentials.cert_file is None) != (credentials.key_file is None):
         raise ConfigError("a client certificate needs both `cert_file` and `key_file`")
     if not credentials.tls:
@@ -268,6 +273,19 @@ def _check_credentials(credentials: Credentials) -> None:
         if path is not None and not Path(path).is_file():
             raise ConfigError(f"the `{name}` of the broker credentials is no file: {path}")
     _ssl_context(credentials)  # what is in the files
+
+
+def _check_kerberos() -> None:
+    """Both client libraries must be able to: one reads and writes, the other is the group's member."""
+    try:
+        AdminClient({"bootstrap.servers": "localhost", "builtin.features": "sasl_gssapi"})
+    except KafkaException as exc:
+        raise ConfigError(
+            "this librdkafka was built without Kerberos (GSSAPI): install libsasl2 and librdkafka for your system, then "
+            "pip install --no-binary confluent-kafka confluent-kafka"
+        ) from exc
+    if importlib.util.find_spec("gssapi") is None:
+        raise ConfigError("Kerberos (GSSAPI) needs one more package: pip install gssapi")
 
 
 def _librdkafka_security(credentials: Credentials) -> dict[str, Any]:

@@ -136,11 +136,19 @@ def test_of_an_ssl_context_its_authorities_and_checks_count() -> None:
 
 def test_kerberos_is_passed_on_to_both_clients() -> None:
     credentials = GSSAPICredentials(kerberos_service_name="k", kerberos_domain_name="d")
-    kafka = settings_of(credentials)
+    config = ClientConfig(("h:9092",), TransportContext(credentials=credentials))
+    kafka, aiokafka = config.client("me", nothing), config.aiokafka("me")
     assert (kafka["sasl.mechanism"], kafka["sasl.kerberos.service.name"]) == ("GSSAPI", "k")
     assert "sasl.password" not in kafka
-    aiokafka = ClientConfig.from_url("kafka://h", TransportContext(credentials=credentials)).aiokafka("me")
     assert (aiokafka["sasl_kerberos_service_name"], aiokafka["sasl_kerberos_domain_name"]) == ("k", "d")
+
+
+def test_a_client_library_without_kerberos_says_how_to_get_one() -> None:
+    """Those of the package index are; where one can, the other package is asked for, or nothing is wrong."""
+    try:
+        settings_of(GSSAPICredentials())
+    except ConfigError as exc:
+        assert "pip install" in str(exc)  # noqa: PT017
 
 
 def settings_of(credentials: Credentials) -> dict[str, Any]:
