@@ -281,8 +281,8 @@ def _check_kerberos() -> None:
         AdminClient({"bootstrap.servers": "localhost", "builtin.features": "sasl_gssapi"})
     except KafkaException as exc:
         raise ConfigError(
-            "this librdkafka was built without Kerberos (GSSAPI): install libsasl2 and librdkafka for your system, then "
-            "pip install --no-binary confluent-kafka confluent-kafka"
+            "this librdkafka was built without Kerberos (GSSAPI): install libsasl2 and librdkafka for your system, "
+            "then pip install --no-binary confluent-kafka confluent-kafka"
         ) from exc
     if importlib.util.find_spec("gssapi") is None:
         raise ConfigError("Kerberos (GSSAPI) needs one more package: pip install gssapi")
