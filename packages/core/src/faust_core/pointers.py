@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["missing_attribute", "missing_member"]
+__all__ = ["missing_attribute", "pointing"]
+
+T = TypeVar("T")
 
 _WEB = "web pages and table routes come with faust-web: pip install faust-web"
 _POINTERS = {
@@ -75,14 +78,33 @@ _MEMBERS = {
 }
 
 
-def missing_member(kind: str, obj: Any, name: str) -> AttributeError:
-    """Return the error for an attribute that a topic, channel, stream or table does not have.
+class _Missing:
+    """A class' attribute that is not there.  Unlike `__getattr__` it costs the other attributes nothing."""
+
+    def __init__(self, hint: str) -> None:
+        self._hint = hint
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, obj: Any, owner: type) -> Any:
+        said = f"{owner.__name__!r} object has no attribute {self._name!r} here: {self._hint}"
+        raise AttributeError(said, name=self._name, obj=obj)
+
+
+def pointing(kind: str) -> Callable[[type[T]], type[T]]:
+    """Have a class say what does the work of attributes that the original has.
 
     Args:
         kind: `Topic`, `Channel`, `Stream` or `Table`.
     """
-    hint = _MEMBERS[kind].get(name)
-    said = (
-        f"a {kind} has no {name} here: {hint}" if hint else f"{type(obj).__name__!r} object has no attribute {name!r}"
-    )
-    return AttributeError(said, name=name, obj=obj)
+
+    def decorate(cls: type[T]) -> type[T]:
+        for name, hint in _MEMBERS[kind].items():
+            missing = _Missing(hint)
+            missing.__set_name__(cls, name)
+            setattr(cls, name, missing)
+        return cls
+
+    return decorate

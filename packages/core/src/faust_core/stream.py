@@ -22,7 +22,7 @@ from faust_core.claims import Claim, ClaimSource
 from faust_core.decoding import decoded, decoded_checked, tried_again
 from faust_core.errors import ConfigError, DecodeError, Skip
 from faust_core.events import Event, current_event
-from faust_core.pointers import missing_member
+from faust_core.pointers import pointing
 from faust_core.records import TopicPartition
 from faust_core.stream_joins import JoinableStream
 
@@ -166,6 +166,7 @@ class Repartitioned:
         pass
 
 
+@pointing("Stream")
 class Stream(JoinableStream[T]):
     """An endless sequence of values from a topic.
 
@@ -624,11 +625,6 @@ class Stream(JoinableStream[T]):
     def _value_type(self) -> Any:
         # What processors make of a value is not known beforehand.
         return None if self._processors else self.topic.value_type
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_member("Stream", self, name)
 
     def __repr__(self) -> str:
         return f"<Stream: {self._owner} of {self.topic}>"

@@ -16,7 +16,7 @@ from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.errors import BufferFull, ConfigError, DecodeError, RecordTooLarge
 from faust_core.headers import HeadersArg, header_list, milliseconds
-from faust_core.pointers import missing_member
+from faust_core.pointers import pointing
 from faust_core.protocols.transport import Producer, Refusing, TopicSpec
 from faust_core.schema import CodecArg, Schema
 from faust_core.sent import SentCallback, SentRecord
@@ -78,6 +78,7 @@ TOPIC_OPTIONS = (
 )
 
 
+@pointing("Topic")
 class Topic(RecordCodecs[K, V]):
     """A description of one or more topics of equal types.  Made by `app.topic`; holds no connection.
 
@@ -542,11 +543,6 @@ class Topic(RecordCodecs[K, V]):
 
     def __str__(self) -> str:
         return ",".join(self.topics) if self.pattern is None else self.pattern.pattern
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_member("Topic", self, name)
 
     def __repr__(self) -> str:
         return f"<Topic: {self}>"

@@ -20,7 +20,7 @@ from faust_core.errors import ConfigError
 from faust_core.events import Event, Message
 from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.joins import TwoStreams
-from faust_core.pointers import missing_member
+from faust_core.pointers import pointing
 from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.stream import Stream, StreamRuntime
 from faust_core.tables import Table
@@ -96,6 +96,7 @@ class SentValue:
         return self.metadata
 
 
+@pointing("Channel")
 class Channel(Generic[K, V]):
     """A bounded queue in memory.  Each reader gets all that is put while it reads.
 
@@ -349,11 +350,6 @@ class Channel(Generic[K, V]):
 
     def __str__(self) -> str:
         return self._name
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_member("Channel", self, name)
 
     def __repr__(self) -> str:
         return f"<Channel: {self._name}>"

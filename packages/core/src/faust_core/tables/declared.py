@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from faust_core.claims import TaskView
 from faust_core.errors import ConfigError
-from faust_core.pointers import missing_member
+from faust_core.pointers import pointing
 from faust_core.protocols.store import Store
 from faust_core.protocols.transport import TopicSpec
 from faust_core.records import TopicPartition
@@ -28,6 +28,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+@pointing("Table")
 class DeclaredTable(Generic[K, V]):
     """What all kinds of tables are before they are dicts or sets.
 
@@ -151,11 +152,6 @@ class DeclaredTable(Generic[K, V]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_member("Table", self, name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.name}>"
