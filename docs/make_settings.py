@@ -44,15 +44,6 @@ The id of the application is the first argument of `App`. It names the consumer 
 state.
 """
 
-REPLACED = """\
-## Replaced
-
-Setting one of these is an error.
-
-| Setting | Instead |
-| --- | --- |
-"""
-
 WITHOUT_EFFECT = """\
 ## Accepted, without effect
 
@@ -69,9 +60,6 @@ SHORTER = {
     "a URL such as kafka://localhost:9092, a list of them, or several with ';' between": "URLs",
     "a tzinfo, or the name of a time zone such as Europe/Berlin": "a time zone",
 }
-
-#: How the parser of a replaced setting begins to say what it takes.
-NOTHING = "nothing: use "
 
 
 def settings() -> Iterator[tuple[str, Field[Any]]]:
@@ -120,13 +108,10 @@ def default(field: Field[Any]) -> str:
 
 def table() -> str:
     """The whole file."""
-    parts, without_effect, replaced, last = [HEAD], [], [], ""
+    parts, without_effect, last = [HEAD], [], ""
     for group, field in settings():
         if not field.metadata["effect"]:
             without_effect.append(f"`{field.name}`")
-            continue
-        if takes(field).startswith(NOTHING):
-            replaced.append(f"| `{field.name}` | `{takes(field).removeprefix(NOTHING)}` |")
             continue
         if group != last:
             parts.append(f"\n## {group}\n")
@@ -137,7 +122,6 @@ def table() -> str:
         parts.append(f"| `{field.name}` | {variables(field)} | {default(field)} | {takes(field)} | {doc} |")
     parts.append("\n## Former names\n\n| Name | Now |\n| --- | --- |")
     parts += [f"| `{former}` | `{present}` |" for former, (present, _) in sorted(ALIASES.items())]
-    parts.append(f"\n{REPLACED}" + "\n".join(replaced))
     names = ", ".join(sorted(without_effect, key=str.lower))
     parts.append(f"\n{WITHOUT_EFFECT}\n{textwrap.fill(names, 120)}.")
     return re.sub(r"  +", " ", "\n".join(parts)) + "\n"

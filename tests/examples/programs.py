@@ -128,6 +128,19 @@ def _rooms_watched(output: str) -> bool:
     )
 
 
+def _migrated(output: str) -> bool:
+    return all(
+        re.search(pattern, output, re.MULTILINE)
+        for pattern in (
+            r"^this worker has \d+ partitions$",
+            r"^the limit of ada is 30\.0$",
+            r"^three withdrawals in fr$",
+            r"^(ada|bob) is overdrawn$",
+            r"^told (ada|bob)$",
+        )
+    )
+
+
 EXAMPLES = (
     Example("hello", _greeted, topics=("hello-topic",)),
     Example("orders", _orders_counted, topics=("orders", "orders.process-orders-Order.account_id-repartition")),
@@ -147,6 +160,15 @@ EXAMPLES = (
     ),
     Example(
         "rooms", _rooms_watched, topics=("room-readings", "room-hottest", "room-alarms-cellar", "room-alarms-attic")
+    ),
+    Example(
+        "migrated",
+        _migrated,
+        topics=(
+            "bank-withdrawals",
+            "bank-alerts",
+            "migrated.add_up-bank-withdrawals-Withdrawal.account-repartition",
+        ),
     ),
     Example("dead_letters", _failures_put_aside, topics=("payments",)),
     Example(

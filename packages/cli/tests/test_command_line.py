@@ -42,7 +42,7 @@ def test_a_mistyped_command_is_suggested(faust):
 
 
 def test_a_command_like_no_other_gets_the_list(faust):
-    assert "there are agents, reset, send" in faust("xyz").stderr
+    assert "there are agents, clean-versions, completion, reset, send" in faust("xyz").stderr
 
 
 def test_help_imports_neither_the_engine_nor_rich():

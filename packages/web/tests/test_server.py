@@ -109,6 +109,19 @@ async def test_an_embedded_application_serves_only_when_told(cluster):
             assert (app.worker.member.endpoint is not None) == served
 
 
+async def test_the_web_server_is_announced_where_one_is_served(cluster):
+    calls = []
+
+    class Mine(App):
+        def on_webserver_init(self, web):
+            calls.append((self.started, web.serves))
+
+    for serve in (False, True):
+        await (app := Mine("announced", broker=cluster.broker.url, web_port=0)).start(serve=serve)
+        await app.stop()
+    assert calls == [(False, True)]
+
+
 async def test_a_request_under_way_is_answered_when_the_worker_stops(cluster):
     worker = await cluster.start("w1")
     cluster.put("a", 1)
@@ -125,7 +138,9 @@ async def test_a_request_under_way_is_answered_when_the_worker_stops(cluster):
                 results.append(response.status_code)
 
     asking = [asyncio.create_task(ask()) for _ in range(3)]
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(15):
+        while results.count(200) <= 3:  # noqa: ASYNC110  the results are a plain list
+            await asyncio.sleep(0.01)
     await cluster.stop(worker)
     await asyncio.gather(*asking)
     assert set(results) <= {200, 503}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.util
 import sys
@@ -17,7 +16,7 @@ from faust_cli.failures import CommandFailed
 from faust_core.app import App
 from faust_core.errors import FaustError
 
-__all__ = ["broker_urls", "find_app", "is_embedded", "set_datadir", "without_secrets"]
+__all__ = ["broker_urls", "find_app", "is_embedded", "prepare", "set_datadir", "without_secrets"]
 
 ATTRIBUTE = "app"
 SHOWN_FRAMES = 3
@@ -98,26 +97,38 @@ def _missing_attribute(where: str, module: ModuleType, path: str) -> str:
     return f"-A {where}: module {module.__name__} has no {path!r}{hint}"
 
 
+def prepare(app: App, where: str | None, *, debug: bool = False) -> None:
+    """Let an application whose settings are final set up fixups, and import what `autodiscover` finds.
+
+    Raises:
+        CommandFailed: importing one of these modules raised.
+        FaustError: what is wrong with the settings.
+    """
+    if app.conf.autodiscover is True and app.conf.origin is None and where:
+        app.conf.change(origin=where.partition(":")[0], quietly=True)
+    try:
+        app.worker_init()
+        app.discover_once()
+    except FaustError:
+        raise
+    except Exception as exc:
+        raise CommandFailed(_import_failed(where or app.id, "what autodiscover says", exc, debug=debug)) from exc
+
+
 def set_datadir(app: App, datadir: Path, *, explicit: bool = True) -> None:
     """Move an application's local state, before it is started.
 
     Args:
         explicit: as if the setting had been given, so that tables are kept on disk where that is possible.
     """
-    conf = app.conf
-    named = Path(str(datadir).replace("{conf.name}", conf.name).replace("{conf.id}", conf.id))
-    tables = conf.tabledir
-    if tables.is_relative_to(conf.datadir):
-        tables = named / tables.relative_to(conf.datadir)
-    settings = conf.explicit | {"datadir"} if explicit else conf.explicit
-    app.conf = dataclasses.replace(conf, datadir=named, tabledir=tables, explicit=settings)
+    app.conf.change(datadir=datadir, quietly=not explicit)
 
 
 def set_web(app: App, **given: Any) -> None:
     """Change settings of HTTP, before the application is started; None leaves one as it is."""
     values = {name: value for name, value in given.items() if value is not None}
     if values:
-        app.conf = app.conf.with_web(**values)
+        app.conf.change(**values)
 
 
 def is_embedded(app: App) -> bool:

@@ -22,6 +22,8 @@ __all__ = ["COMMANDS", "cli", "main", "main_with_app"]
 #: Module and one line of help of each command; the command has the module's name.
 COMMANDS = {
     "agents": "List the agents of an application.",
+    "clean-versions": "Delete the local state of other versions of an application.",
+    "completion": "Print a script that completes commands and options.",
     "reset": "Forget all that an application has derived: tables, changelogs, offsets.",
     "send": "Send a record to a topic or an agent.",
     "tables": "List the tables of an application.",
@@ -41,8 +43,8 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            module = importlib.import_module(f"faust_cli.commands.{cmd_name}")
-            return cast("click.Command", getattr(module, cmd_name))
+            name = cmd_name.replace("-", "_")
+            return cast("click.Command", getattr(importlib.import_module(f"faust_cli.commands.{name}"), name))
         return _plugin(cmd_name) or _of_application(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

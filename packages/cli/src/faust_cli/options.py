@@ -27,6 +27,7 @@ class Options:
         given: the application itself, where its own program is run.
         app: `module` or `module:attribute`.
         started_in: where the program was started, before `--workdir`.
+        prepared: whether the application's fixups and modules are there.
     """
 
     given: App | None = None
@@ -40,6 +41,7 @@ class Options:
     logfile: Path | None = None
     loglevel: str = "warn"
     started_in: Path = field(default_factory=Path.cwd)
+    prepared: bool = False
 
     def load(self) -> App:
         """Go to the working directory, set up the log, and find the application.
@@ -61,7 +63,11 @@ class Options:
         app = self.given or apps.find_app(self.app, debug=self.debug)
         if self.datadir is not None:
             apps.set_datadir(app, self.datadir)
+        app.finalize()
         logs.configure(app.conf)
+        if not self.prepared:
+            self.prepared = True
+            apps.prepare(app, self.app, debug=self.debug)
         return app
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -47,7 +46,7 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def be_impatient(app: App) -> None:
     """Have the broker answer within seconds, or not at all."""
-    app.conf = dataclasses.replace(app.conf, broker_start_timeout=min(PATIENCE_S, app.conf.broker_start_timeout))
+    app.conf = app.conf.with_options(broker_start_timeout=min(PATIENCE_S, app.conf.broker_start_timeout), quietly=True)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Any, Final
 from faust_core import _parse as p
 from faust_core.errors import ConfigError, UnknownSetting
 
-__all__ = ["ALIASES", "NO_ENV", "gather"]
+__all__ = ["ALIASES", "NO_ENV", "gather", "unknown"]
 
 #: As a setting's `env`: no variable of the environment sets it.
 NO_ENV: Final = "-"
@@ -50,13 +50,18 @@ def gather(table: _Table, options: Mapping[str, Any], environ: Mapping[str, str]
     }
 
 
+def unknown(name: str, table: _Table) -> UnknownSetting:
+    """Return the error for a setting that does not exist; it offers the closest one."""
+    close = difflib.get_close_matches(name, [*table, *ALIASES], n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else "see faust_core.settings for all of them"
+    return UnknownSetting(f"there is no setting {name!r}: {hint}")
+
+
 def _from_arguments(table: _Table, options: Mapping[str, Any]) -> _Given:
     given: _Given = {}
     for name, value in options.items():
         if name not in table and name not in ALIASES:
-            close = difflib.get_close_matches(name, [*table, *ALIASES], n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else "see faust_core.settings for all of them"
-            raise UnknownSetting(f"there is no setting {name!r}: {hint}")
+            raise unknown(name, table)
         if name not in ALIASES:
             if value is not None:
                 given[name] = value, f"argument {name}"

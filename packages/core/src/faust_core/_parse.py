@@ -22,10 +22,12 @@ __all__ = [
     "boolean",
     "broker_urls",
     "choice",
+    "class_or_path",
     "directory",
     "integer",
     "mapping",
     "members_of",
+    "modules",
     "port",
     "producer_acks",
     "seconds",
@@ -89,6 +91,25 @@ def ssl_context(value: Any) -> Any:
     if hasattr(value, "wrap_bio"):
         return value
     raise ValueError("an ssl.SSLContext")
+
+
+def class_or_path(value: Any) -> Any:
+    """Return a class, or where it is; imported when it is needed."""
+    if isinstance(value, type) or (isinstance(value, str) and re.fullmatch(r"[\w.]+:[\w.]+|\w+(\.\w+)+", value)):
+        return value
+    raise ValueError("a class, or where it is, as in 'shop.tables:Ledger'")
+
+
+def modules(value: Any) -> Any:
+    """Return whether to look for modules, which, or what says which."""
+    if isinstance(value, bool) or callable(value):
+        return value
+    if isinstance(value, str):
+        return (value,)
+    names = tuple(value) if isinstance(value, Iterable) else ()
+    if names and all(isinstance(name, str) for name in names):
+        return names
+    raise ValueError("True, False, names of modules, or a function that returns these")
 
 
 def integer(minimum: int, maximum: int | None = None) -> Parser:
@@ -192,15 +213,6 @@ def time_zone(value: Any) -> tzinfo:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass
     raise ValueError("a tzinfo, or the name of a time zone such as Europe/Berlin")
-
-
-def replaced(instead: str) -> Parser:
-    """Return the parser of a setting that must not be ignored, and that another one stands for."""
-
-    def parse(_value: Any) -> None:
-        raise ValueError(f"nothing: use {instead}")
-
-    return parse
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

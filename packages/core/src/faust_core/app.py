@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from faust_core._context import current_claim
+from faust_core._symbols import symbol
 from faust_core.agents import ActorInfo, Agent
 from faust_core.application import AppProtocol, AsksTables
+from faust_core.boot import BootStrategy
 from faust_core.clock import Clock, SystemClock
 from faust_core.declaring import Declares
 from faust_core.engine.backends import Backends
@@ -25,8 +27,9 @@ from faust_core.engine.schedule import Job
 from faust_core.engine.served import ServedApp
 from faust_core.engine.served_metrics import ServedMetrics
 from faust_core.engine.web import Web
-from faust_core.engine.worker import Worker
+from faust_core.engine.worker import Worker as RunningWorker
 from faust_core.errors import ConfigError, PluginMissing
+from faust_core.flow import ControlsFlow
 from faust_core.headers import HeadersArg
 from faust_core.observing import Observes
 from faust_core.pointers import missing_attribute
@@ -34,9 +37,11 @@ from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.protocols.web import AsgiApplication
 from faust_core.registry import has_store, store_factory, transport_factory, web_plugin
+from faust_core.running import Runs
 from faust_core.sensors import Monitor
 from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
+from faust_core.signals import Signal
 from faust_core.stream import StreamRuntime
 from faust_core.topics import Topic
 
@@ -44,12 +49,13 @@ __all__ = ["App"]
 
 log = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[..., Any])
-K = TypeVar("K")
-V = TypeVar("V")
+#: Settings that an application may rely on, and what to do without them.
+WITHOUT_EFFECT = {
+    "producer_partitioner": "records are placed by murmur2 of their keys; pass partition= when sending",
+}
 
 
-class App(Declares, Observes):
+class App(Runs, Declares, Observes, ControlsFlow):
     """A stream processing application.
 
     Declares topics, agents, tables and timers; holds no connection until it is started.  Run it by
@@ -59,6 +65,7 @@ class App(Declares, Observes):
         id: names the consumer group, the changelogs and the local state.  All workers of one application
             share it, and no two applications may.
         monitor: what `app.monitor` shall be; the setting `Monitor` where None.
+        config_source: where more settings are; see `config_from_object`.
         options: settings, as in `faust_core.settings`.
 
     Raises:
@@ -66,27 +73,42 @@ class App(Declares, Observes):
         ConfigError: a setting has a value that it cannot have.
     """
 
-    def __init__(self, id: str, *, monitor: Monitor | None = None, **options: Any) -> None:  # noqa: A002  the name that applications use
+    BootStrategy = BootStrategy
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  the name that applications use
+        *,
+        monitor: Monitor | None = None,
+        config_source: object = None,
+        loop: Any = None,  # noqa: ARG002  it runs on the loop that it is started on
+        beacon: Any = None,  # noqa: ARG002  there is no graph of services
+        **options: Any,
+    ) -> None:
         super().__init__(Settings.from_options(id, options))
-        self._worker: Worker | None = None
-        self._observe(monitor)
+        if config_source is not None:
+            self.config_from_object(config_source)
         #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
         self.clock: Clock = SystemClock()
         #: told of each error that agents, jobs and decoding raise, before their policies deal with it; for tests
         self.on_error_seen: Callable[[str, BaseException], None] | None = None
         #: tables are kept in memory, wherever they are declared to be kept; for tests
         self.stores_in_memory = False
+        self._worker: RunningWorker | None = None
+        self._observe(monitor)
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
-        self._configured = False
+        self._noted: set[str] = set()
+        self._serializers: Any = None
         self._started_before = False
+        #: connect for sending and asking only, when it is started; `boot_strategy` may say the same
+        self.client_only = False
+        self.producer_only = False
+        self.boot_strategy = self.BootStrategy(self)
+        #: whether this process is a worker's
+        self.in_worker = False
         self._transport: Transport | None = None
-        self.rpc = Rpc(
-            self._rpc_transport,
-            self.conf.reply_to,
-            expires_s=self.conf.reply_expires,
-            replication_factor=self.conf.topic_replication_factor,
-        )
+        self.rpc = self._new_rpc()
         metrics = ServedMetrics(
             self,
             lambda: self.conf.id,
@@ -95,12 +117,66 @@ class App(Declares, Observes):
             enabled=lambda: self.conf.web_metrics_enabled,
         )
         self.served = ServedApp(lambda: self.conf.id, self.tables, lambda: self._worker, metrics)
+
+    def _new_rpc(self) -> Rpc:
+        conf = self.conf
+        return Rpc(
+            self._rpc_transport,
+            conf.reply_to,
+            expires_s=conf.reply_expires,
+            replication_factor=conf.topic_replication_factor,
+        )
+
+    def _use_settings(self) -> None:
+        """The settings are read from now on."""
+        if not self.rpc.started:
+            self.rpc = self._new_rpc()
         for name in self.conf.ignored:
-            log.info("setting %s is accepted, and has no effect here", name)
+            if name not in self._noted:
+                self._noted.add(name)
+                hint = WITHOUT_EFFECT.get(name)
+                log.log(
+                    logging.WARNING if hint else logging.INFO,
+                    "setting %s is accepted, and has no effect here%s",
+                    name,
+                    f": {hint}" if hint else "",
+                )
+        self.conf.in_use_by(f"application {self.id}, which is started,")
 
     @property
     def id(self) -> str:
         return self.conf.id
+
+    @property
+    def serializers(self) -> Any:
+        """Reads and writes keys and values by type and codec: a `faust.serializers.Registry`.
+
+        Raises:
+            PluginMissing: the setting `Serializers` is not set, and the package faust-stack is not installed.
+        """
+        if self._serializers is None:
+            kind = self.conf.Serializers or "faust.serializers:Registry"
+            try:
+                made = symbol(kind, "setting Serializers") if isinstance(kind, str) else kind
+            except ModuleNotFoundError as exc:
+                raise PluginMissing("app.serializers needs the whole stack: pip install faust-stack") from exc
+            self._serializers = made(
+                key_serializer=self.conf.key_serializer, value_serializer=self.conf.value_serializer
+            )
+        return self._serializers
+
+    def Worker(self, **options: Any) -> Any:  # noqa: N802  the name that applications use
+        """Return what runs this application as the program's own worker; see `faust.Worker` for the options.
+
+        Raises:
+            PluginMissing: faust-cli is not installed.
+        """
+        if self.conf.Worker is not None:
+            kind = self.conf.Worker
+            return (symbol(kind, "setting Worker") if isinstance(kind, str) else kind)(self, **options)
+        for entry in entry_points(group="faust.cli", name="worker"):
+            return entry.load()(self, **options)
+        raise PluginMissing("app.Worker() needs the command line: pip install faust-cli")
 
     def _application(self) -> AppProtocol:
         return self
@@ -161,7 +237,11 @@ class App(Declares, Observes):
         return sent
 
     async def maybe_start_producer(self) -> Producer:
-        return self.active_producer or (await self._connect()).producer
+        """Return the producer; connect, for sending only, where the application is not started."""
+        if self.active_producer is None:
+            await self._connect()
+        assert self.active_producer is not None
+        return self.active_producer
 
     async def create_topics(self, specs: Sequence[TopicSpec], /) -> None:
         client = self._worker or await self._connect()
@@ -171,8 +251,10 @@ class App(Declares, Observes):
         """Connect for sending only."""
         async with self._client_lock:
             if self._client is None:
+                self.finalize()
                 client = Client(self.make_transport())
                 await client.start()
+                self._use_settings()
                 self._client = client
                 self.use_producer(client.producer)
             return self._client
@@ -247,6 +329,9 @@ class App(Declares, Observes):
     async def on_shutdown(self) -> None:
         """Nothing runs any more."""
 
+    def on_webserver_init(self, web: Any) -> None:
+        """HTTP is about to be served; comes before `on_start` returns to the engine, and only where it is served."""
+
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None, serve: bool | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
 
@@ -258,38 +343,41 @@ class App(Declares, Observes):
         """
         if self._worker is not None:
             raise ConfigError(f"application {self.id} runs already")
-        self._tell_configured()
+        self.finalize()
+        self.discover_once()
+        if self.client_only or self.producer_only or not self.boot_strategy.enable_kafka_consumer:
+            await self.start_client()
+            return
         await self._disconnect()
         if not self._started_before:
             self._started_before = True
             await self.on_first_start()
         await self.on_start()
+        web = Web(self.served, self.conf, serve=serve if self.boot_strategy.enable_web is not False else False)
+        if web.serves:
+            self.on_webserver_init(web)
         backends = Backends(self.make_store_backend, self.tables.values())
-        self._transport = self.make_transport()
-        self._worker = Worker(
-            self,
-            self.declarations(),
-            self.signals,
-            self._transport,
-            backends,
-            on_progress=on_progress,
-            web=Web(self.served, self.conf, serve=serve),
-        )
-        self.watch_tables()
-        self.use_producer(self._worker.producer)
         try:
+            self._transport = self.make_transport()
+            self._use_settings()
+            self._worker = RunningWorker(
+                self,
+                self.declarations(),
+                self.signals,
+                self._transport,
+                backends,
+                on_progress=on_progress,
+                web=web,
+            )
+            self.watch_tables()
+            self.use_producer(self._worker.producer)
             await self._worker.start()
         except BaseException:
             self._forget_worker()
             raise
-
-    def _tell_configured(self) -> None:
-        """The settings are final; told once."""
-        if not self._configured:
-            self._configured = True
-            self.on_before_configured.send_now(self)
-            self.on_configured.send_now(self, self.conf)
-            self.on_after_configured.send_now(self)
+        started: Any = type(self).on_started
+        if not isinstance(started, Signal):  # a subclass has a method of that name
+            await self.on_started()
 
     async def stop(self) -> None:
         """Finish what is in flight, commit, leave the group.
@@ -301,6 +389,7 @@ class App(Declares, Observes):
         try:
             if self._worker is not None and not self._worker.failed:
                 await self.on_stop()
+            await self._end_futures()
             if self._worker is not None:
                 await self._worker.stop()
                 await self._worker.wait()
@@ -312,6 +401,7 @@ class App(Declares, Observes):
                 await self.on_shutdown()
 
     def _forget_worker(self) -> None:
+        self.conf.in_use_by("")
         self._worker = self._transport = None
         self.use_producer(None)
 
@@ -331,10 +421,6 @@ class App(Declares, Observes):
         """Whether loops of tasks should end: the application is not running, or is being stopped."""
         return self._worker is None or self._worker.stopping
 
-    def finalize(self) -> None:
-        """Say that the settings are final; starting does that, too."""
-        self._tell_configured()
-
     async def wait(self) -> None:
         """Return when the worker has stopped by itself.
 
@@ -345,7 +431,7 @@ class App(Declares, Observes):
             await self._worker.wait()
 
     @property
-    def worker(self) -> Worker | None:
+    def worker(self) -> RunningWorker | None:
         """The running worker; None while the application is not started."""
         return self._worker
 
@@ -390,6 +476,7 @@ class App(Declares, Observes):
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         self.use_producer(None)
+        self.conf.in_use_by("")
         if client is not None:
             await client.aclose()
 

@@ -122,6 +122,10 @@ class AppProtocol(Protocol):
         """Return the producer; connect, for sending only, where the application is not started."""
         ...
 
+    def telling(self, producer: Producer, /) -> Producer:
+        """Return the producer, or one that tells `on_produce_message` of each record where somebody listens."""
+        ...
+
     def make_store_backend(self, url: str | None = None) -> StoreBackend:
         """Make the store of `url`, without one the application's own; nothing is opened yet."""
         ...

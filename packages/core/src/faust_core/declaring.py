@@ -8,7 +8,9 @@ from abc import abstractmethod
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any, TypeVar, Unpack, cast, overload
 
+from faust_core._symbols import subclass_of
 from faust_core.closing_agents import closing_agents
+from faust_core.configuring import Configures
 from faust_core.cron import Cron
 from faust_core.declaring_agents import DeclaresAgents, qualified_name
 from faust_core.declaring_services import DeclaresServices
@@ -20,7 +22,7 @@ from faust_core.errors import ConfigError
 from faust_core.local import FromIterable
 from faust_core.schema import CodecArg, Schema
 from faust_core.settings import Settings, seconds
-from faust_core.signals import Signal
+from faust_core.signals import ClassSignal
 from faust_core.stream import FromTopic, Stream, StreamRuntime
 from faust_core.topics import Topic, TopicOptions
 
@@ -34,20 +36,23 @@ V = TypeVar("V")
 MAX_NAMED = 10_000
 
 
-class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
+class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
     """What a program says of its application before it runs."""
 
+    on_started = ClassSignal("on_started")
+    on_before_shutdown = ClassSignal("on_before_shutdown")
+    on_partitions_revoked = ClassSignal("on_partitions_revoked")
+    on_partitions_assigned = ClassSignal("on_partitions_assigned")
+    on_rebalance_complete = ClassSignal("on_rebalance_complete")
+    on_produce_message = ClassSignal("on_produce_message")
+
     def __init__(self, conf: Settings) -> None:
-        super().__init__()
-        self.conf = conf
+        super().__init__(conf)
         self.jobs: list[Job] = []
         self.topics: list[Topic[Any, Any]] = []
         self._named: dict[str, Topic[Any, Any]] = {}
-        self.signals = Signals()
-        self.on_before_configured = Signal("on_before_configured")
-        self.on_configured = Signal("on_configured")
-        self.on_after_configured = Signal("on_after_configured")
-        self.on_worker_init = Signal("on_worker_init")
+        # Those of the class, even where a subclass has a method of that name, as `on_started` often is.
+        self.signals = Signals(*(vars(Declares)[name].of(self) for name in Signals.__annotations__))
 
     @abstractmethod
     def _runtime(self) -> StreamRuntime:
@@ -120,7 +125,10 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
             maxsize: records that may wait, per stream and partition; the setting `stream_buffer_maxsize` where None.
             has_prefix: accepted for existing applications; no prefix is ever added.
         """
-        topic: Topic[Any, Any] = Topic(
+        conf = self.conf
+        if schema is None and conf.Schema is not None:
+            schema = subclass_of(Schema, conf.Schema, "Schema")()
+        topic: Topic[Any, Any] = subclass_of(Topic, conf.Topic, "Topic")(
             self._application(),
             *names,
             schema=schema,
@@ -141,6 +149,7 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
             maxsize=maxsize,
             has_prefix=has_prefix,
         )
+        conf.was_read_by(f"topic {topic}", "key_serializer", "value_serializer", "stream_publish_on_commit")
         if partitions is not None:
             self.topics.append(topic)  # made at the start, if nobody reads it
         return topic
@@ -187,13 +196,19 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
         cron_format: str,
         *,
         timezone: dt.tzinfo | str | None = None,
+        tz: dt.tzinfo | str | None = None,
         on_leader: bool = False,
         name: str | None = None,
         on_error: str = "log",
         traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Callable[[F], F]:
-        """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
-        cron = Cron(cron_format, timezone or self.conf.timezone)
+        """Run a function at the times of a cron expression, such as `'*/5 * * * *'`.
+
+        Args:
+            timezone, tz: where these times are: the setting `timezone` where None.
+        """
+        self.conf.was_read_by(f"crontab {cron_format}", "timezone")
+        cron = Cron(cron_format, timezone or tz or self.conf.timezone)
         return self._job(lambda n, f: Job(n, f, cron=cron, on_leader=on_leader, on_error=on_error), name)
 
     @overload
@@ -234,26 +249,6 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
     def _declare_job(self, job: Job) -> None:
         self.jobs.append(job)
         self._job_added(job)
-
-    @property
-    def on_started(self) -> Signal:
-        return self.signals.on_started
-
-    @property
-    def on_before_shutdown(self) -> Signal:
-        return self.signals.on_before_shutdown
-
-    @property
-    def on_partitions_revoked(self) -> Signal:
-        return self.signals.on_partitions_revoked
-
-    @property
-    def on_partitions_assigned(self) -> Signal:
-        return self.signals.on_partitions_assigned
-
-    @property
-    def on_rebalance_complete(self) -> Signal:
-        return self.signals.on_rebalance_complete
 
     @overload
     def stream(self, channel: Topic[Any, V] | Channel[Any, V]) -> Stream[V]: ...

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast, overload
 
+from faust_core._symbols import subclass_of
 from faust_core.agents import Agent, AgentFunction, AgentOptions, AgentTopicOptions, ErrorPolicy, Sink
 from faust_core.application import AppProtocol
 from faust_core.engine.channels import Channel
@@ -67,6 +68,7 @@ class DeclaresAgents(ABC):
             maxsize: how many values a reader may be behind before `put` waits; the setting
                 `stream_buffer_maxsize` where None.
         """
+        self.conf.was_read_by("a channel", "stream_buffer_maxsize")
         return Channel(
             self._application(),
             schema=schema,
@@ -150,10 +152,13 @@ class DeclaresAgents(ABC):
                 topic = cast("Topic[Any, Any]", channel)
             else:
                 own = channel is None
+                if own:
+                    self.conf.was_read_by(f"agent {agent_name}", "id", "version", "id_format")
                 topic = self._application().topic(
                     channel or f"{self.conf.id}-{agent_name}", **{"internal": own, **topic_options}
                 )
-            agent: Agent[Any] = Agent(
+            self.conf.was_read_by(f"agent {agent_name}", "agent_supervisor", "Agent")
+            agent: Agent[Any] = subclass_of(Agent, self.conf.Agent, "Agent")(
                 self._application(),
                 function,
                 name=agent_name,

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar, Unpack, overload
 
+from faust_core._symbols import subclass_of
 from faust_core.application import AppProtocol
 from faust_core.errors import ConfigError
+from faust_core.settings import Settings
 from faust_core.tables import (
     GlobalTable,
     GlobalTableOptions,
@@ -31,7 +33,10 @@ AnySetTable = TypeVar("AnySetTable", bound="SetTable[Any, Any]")
 class DeclaresTables(ABC):
     """What a program says of its tables before it runs."""
 
+    conf: Settings
+
     def __init__(self) -> None:
+        super().__init__()
         self.tables: dict[str, Table[Any, Any]] = {}
 
     @abstractmethod
@@ -92,7 +97,11 @@ class DeclaresTables(ABC):
             ConfigError: a table of that name exists, or an option does not, or has a value that it cannot have.
         """
         check_options("app.Table", name, options, TableOptions)
-        kind = KeyPartitionedTable if options.get("use_partitioner") else Table
+        if options.get("use_partitioner"):
+            if self.conf.Table is not None:
+                raise ConfigError(f"table {name!r}: use_partitioner does not go together with the setting Table")
+            return self._declare_table(KeyPartitionedTable(self._application(), name, **options))
+        kind: type[Table[Any, Any]] = subclass_of(Table, self.conf.Table, "Table")
         return self._declare_table(kind(self._application(), name, **options))
 
     @overload
@@ -124,7 +133,8 @@ class DeclaresTables(ABC):
             ConfigError: as for `Table`.
         """
         check_options("app.GlobalTable", name, options, GlobalTableOptions)
-        return self._declare_table(GlobalTable(self._application(), name, **options))
+        kind: type[GlobalTable[Any, Any]] = subclass_of(GlobalTable, self.conf.GlobalTable, "GlobalTable")
+        return self._declare_table(kind(self._application(), name, **options))
 
     @overload
     def SetTable(
@@ -143,7 +153,8 @@ class DeclaresTables(ABC):
             ConfigError: as for `Table`.
         """
         check_options("app.SetTable", name, options, SetTableOptions)
-        return self._declare_sets(SetTable(self._application(), name, **options))
+        kind: type[SetTable[Any, Any]] = subclass_of(SetTable, self.conf.SetTable, "SetTable")
+        return self._declare_sets(kind(self._application(), name, **options))
 
     @overload
     def SetGlobalTable(
@@ -162,7 +173,8 @@ class DeclaresTables(ABC):
             ConfigError: as for `Table`.
         """
         check_options("app.SetGlobalTable", name, options, SetTableOptions)
-        return self._declare_sets(SetGlobalTable(self._application(), name, **options))
+        kind: type[SetGlobalTable[Any, Any]] = subclass_of(SetGlobalTable, self.conf.SetGlobalTable, "SetGlobalTable")
+        return self._declare_sets(kind(self._application(), name, **options))
 
     def _declare_sets(self, table: AnySetTable) -> AnySetTable:
         declared = self._declare_table(table)
@@ -179,5 +191,6 @@ class DeclaresTables(ABC):
                 raise ConfigError(
                     f"tables {other.name!r} and {table.name!r} have the same changelog, {table.changelog_topic_name}"
                 )
+        self.conf.was_read_by(f"table {table.name}", "key_serializer", "value_serializer")
         self.tables[table.name] = table
         return table

@@ -31,11 +31,15 @@ FaustError
 ├── PeerUnreachable              another worker did not answer
 ├── NoCurrentEvent               a table was changed outside of a stream's event
 └── Skip                         raised by a stream's processor to drop the value in hand
+
+FaustWarning
+└── AlreadyConfiguredWarning     a setting was changed after it had been read
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "AlreadyConfiguredWarning",
     "AnswerTooLarge",
     "AuthenticationError",
     "BufferFull",
@@ -43,6 +47,7 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "FaustError",
+    "FaustWarning",
     "FencedError",
     "KeyDecodeError",
     "NoCurrentEvent",
@@ -72,6 +77,14 @@ __all__ = [
 
 class FaustError(Exception):
     """The root of all of them."""
+
+
+class FaustWarning(UserWarning):
+    """The root of all warnings."""
+
+
+class AlreadyConfiguredWarning(FaustWarning):
+    """A setting was changed after something had read it, which keeps the former value."""
 
 
 class ConfigError(FaustError):

@@ -13,6 +13,7 @@ from faust_core.errors import ConfigError
 from faust_core.protocols.transport import Producer
 from faust_core.sensors import Counts, Monitor, SensorDelegate
 from faust_core.settings import Settings
+from faust_core.telling import TellingProducer
 from faust_core.tracing import Tracer, Tracing
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Observes:
 
     conf: Settings
     tables: dict[str, Any]
+    on_produce_message: Any  # a `ClassSignal`
     _worker: Worker | None
 
     def _observe(self, monitor: Monitor | None) -> None:
@@ -79,13 +81,31 @@ class Observes:
     def use_producer(self, producer: Producer | None) -> None:
         """Send with `producer` from now on; with one around it where somebody wants to know of each record."""
         self._plain_producer = producer
-        self.active_producer = None if producer is None else self.watched(producer)
+        self.active_producer = None if producer is None else self.telling(self.watched(producer))
 
     def watched(self, producer: Producer) -> Producer:
         """Return the producer, or one around it that tells sensors, and gives records the headers of their traces."""
         if not self.tracing.active and not self.sensors.watches(*SENDS):
             return producer
         return WatchedProducer(producer, self.sensors, self.tracing.carried)
+
+    def telling(self, producer: Producer, /) -> Producer:
+        """Return the producer, or one that tells `on_produce_message` of each record where somebody listens."""
+        if not self.on_produce_message.handlers:
+            return producer
+
+        def tell(
+            key: bytes | None,
+            value: bytes | None,
+            partition: int | None,
+            timestamp: float | None,
+            headers: list[tuple[str, bytes | None]],
+        ) -> None:
+            self.on_produce_message.send_now(
+                self, key=key, value=value, partition=partition, timestamp=timestamp, headers=headers
+            )
+
+        return TellingProducer(producer, tell)
 
     def watch_tables(self) -> None:
         """Have tables tell sensors, where one wants to know; from the next checkpoint on, where they are in use."""

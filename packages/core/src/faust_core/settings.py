@@ -7,25 +7,26 @@ unless the table says otherwise, behind `env_prefix`.
 from __future__ import annotations
 
 # ruff: noqa: RUF009  `_s` is dataclasses.field with our metadata
-import dataclasses
 import os
 import socket
 import uuid
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from faust_core import _parse as p
+from faust_core._options import ALIASES, gather, unknown
 from faust_core._options import NO_ENV as _NO_ENV
-from faust_core._options import gather
-from faust_core.errors import ConfigError
+from faust_core.credentials import SSLCredentials, with_tls
+from faust_core.errors import AlreadyConfiguredWarning, ConfigError
 from faust_core.protocols.transport import Credentials
 from faust_core.protocols.web import WebContext
 
-__all__ = ["ProcessingGuarantee", "Settings", "seconds"]
+__all__ = ["SETTING_NAMES", "ProcessingGuarantee", "Settings", "seconds"]
 
 
 class ProcessingGuarantee(StrEnum):
@@ -66,29 +67,35 @@ _int0, _int1 = p.integer(0), p.integer(1)
 
 
 def _credentials(value: Any) -> Credentials:
-    if not isinstance(value, Credentials):
-        raise ValueError("a faust.Credentials(mechanism=…, username=…, password=…, tls=…)")
-    return value
+    if isinstance(value, Credentials):
+        return value
+    if hasattr(value, "wrap_bio"):
+        return SSLCredentials(value)
+    raise ValueError("a faust.Credentials(mechanism=…, username=…, password=…, tls=…), or an ssl.SSLContext")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Settings:
-    """The settings of one application, checked; immutable.  Make it by `from_options`.  Durations are in seconds.
+    """The settings of one application, checked.  Make it by `from_options`.  Durations are in seconds.
+
+    A setting may be assigned, and then counts as given: it is checked, and what follows from it follows anew.
+    One that was read already warns with `AlreadyConfiguredWarning`: what has read it keeps the former value.
 
     Attributes:
         name: the application's id as given, without its version.
-        explicit: the settings that an argument or the environment has set.
+        explicit: the settings that an argument, an assignment or the environment has set.
         ignored: those of them that are accepted for the sake of existing applications and have no effect here.
+        given: the value of each that does not have its default.
     """
 
     name: str
     explicit: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     # Common
-    autodiscover: Any = _s(
-        False, _obj, "modules to import at start: True, their names, or a function", env=_NO_ENV, effect=False
-    )
+    autodiscover: Any = _s(False, p.modules, "modules to import at start: True for `origin`, their names, or a "
+                           "function that returns these", env=_NO_ENV)  # fmt: skip
     datadir: Path = _s(None, p.directory, "where local state is kept; {name}-data", env="APP_DATADIR",
                        also=("FAUST_DATADIR", "F_DATADIR"))  # fmt: skip
     tabledir: Path = _s(None, p.directory, "where tables are kept; {datadir}/v{version}/tables", env="APP_TABLEDIR")
@@ -97,7 +104,7 @@ class Settings:
     )
     env_prefix: str = _s("", p.text, "before the name of every variable", env="APP_ENV_PREFIX")
     id_format: str = _s("{id}-v{self.version}", p.text, "the id of versions above 1", env="APP_ID_FORMAT")
-    origin: str | None = _s(None, p.text, "the package that `autodiscover` begins with", env=_NO_ENV, effect=False)
+    origin: str | None = _s(None, p.text, "the package that `autodiscover` begins with", env=_NO_ENV)
     timezone: tzinfo = _s(UTC, p.time_zone, "the time zone of cron expressions")
     version: int = _s(1, _int1, "part of the id from 2 on: a new version begins with empty tables", env="APP_VERSION")
     cython_optimizations: bool = _s(False, p.boolean, effect=False)
@@ -105,7 +112,8 @@ class Settings:
                                         also=("FAUST_BLOCKING_TIMEOUT", "F_BLOCKING_TIMEOUT"))  # fmt: skip
     broker: tuple[str, ...] = _s(("kafka://localhost:9092",), p.broker_urls, "URLs of brokers", env="BROKER_URL")
     broker_credentials: Credentials | None = _s(None, _credentials, "how to prove to the broker who we are")
-    ssl_context: None = _s(None, p.replaced("broker_credentials=faust.Credentials(tls=True, …)"), env=_NO_ENV)
+    ssl_context: Any = _s(None, p.ssl_context, "TLS to the broker, where `broker_credentials` say nothing of it",
+                          env=_NO_ENV)  # fmt: skip
     logging_config: Mapping[str, Any] | None = _s(None, p.mapping, "for logging.config.dictConfig", env=_NO_ENV)
     loghandlers: tuple[Any, ...] = _s((), p.sequence, "more log handlers", env=_NO_ENV)
     processing_guarantee: ProcessingGuarantee = _s(ProcessingGuarantee.AT_LEAST_ONCE,
@@ -263,21 +271,21 @@ class Settings:
     worker_redirect_stdouts_level: Any = _s("WARN", _obj, "at this level")
 
     # Classes that the original lets one replace
-    Agent: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Agent: Any = _s(None, p.class_or_path, "a subclass of faust.Agent, or where it is", env=_NO_ENV)
     Event: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Schema: Any = _s(None, _obj, "the schema of topics that have none", env=_NO_ENV, effect=False)
+    Schema: Any = _s(None, p.class_or_path, "the class of the schema of topics that have none", env=_NO_ENV)
     Stream: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Table: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    SetTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    GlobalTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    SetGlobalTable: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Table: Any = _s(None, p.class_or_path, "a subclass of faust.Table, or where it is", env=_NO_ENV)
+    SetTable: Any = _s(None, p.class_or_path, "a subclass of faust.SetTable, or where it is", env=_NO_ENV)
+    GlobalTable: Any = _s(None, p.class_or_path, "a subclass of faust.GlobalTable, or where it is", env=_NO_ENV)
+    SetGlobalTable: Any = _s(None, p.class_or_path, "a subclass of faust.SetGlobalTable, or where it is", env=_NO_ENV)
     TableManager: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Serializers: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Worker: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Serializers: Any = _s(None, p.class_or_path, "what `app.serializers` is", env=_NO_ENV)
+    Worker: Any = _s(None, p.class_or_path, "what `app.Worker()` makes", env=_NO_ENV)
     PartitionAssignor: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     LeaderAssignor: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     Router: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Topic: Any = _s(None, _obj, env=_NO_ENV, effect=False)
+    Topic: Any = _s(None, p.class_or_path, "a subclass of faust.Topic, or where it is", env=_NO_ENV)
     HttpClient: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     Monitor: Any = _s(None, _obj, "the class of `app.monitor`, or its path: `package.module:Class`", env=_NO_ENV)
 
@@ -285,6 +293,10 @@ class Settings:
     def id(self) -> str:
         """The consumer group, and the beginning of the names of topics: the name, from version 2 on by `id_format`."""
         return self.id_format.format(id=self.name, self=self) if self.version > 1 else self.name
+
+    @id.setter  # noqa: A003  the name that applications use
+    def id(self, name: str) -> None:
+        self._become(self._made(_app_id(name), self.given, self.explicit, self.reply_to))
 
     def web_context(self) -> WebContext:
         """Return what the web server needs to know."""
@@ -314,44 +326,97 @@ class Settings:
             UnknownSetting: an option that does not exist; the message offers the closest name.
             ConfigError: a value that a setting cannot have; the message says which, from where, and what it may be.
         """
-        if not id:
-            raise ConfigError(f"an application's id is text that is not empty, not {id!r}")
         values = gather(_SETTINGS, options, environ)
-        explicit = frozenset(values)
+        return cls._made(_app_id(id), values, frozenset(values))
+
+    @classmethod
+    def _made(
+        cls, name: str, given: Mapping[str, Any], explicit: frozenset[str], reply_to: str | None = None
+    ) -> Settings:
         settings = cls(
-            name=id,
+            name=name,
             explicit=explicit,
             ignored=tuple(name for name, f in _SETTINGS.items() if name in explicit and not f.metadata["effect"]),
-            **values,
+            given=given,
+            **given,
         )
-        settings._derive()
+        settings._derive(reply_to)
         settings._check()
         return settings
 
-    def with_options(self, **options: Any) -> Settings:
-        """Return the same settings but for these.
+    def with_options(self, *, quietly: bool = False, **options: Any) -> Settings:
+        """Return the same settings but for these; the environment is not asked.
+
+        Args:
+            quietly: they count as defaults of their own, not as given.
 
         Raises:
             UnknownSetting: an option that does not exist.
             ConfigError: a value that a setting cannot have.
         """
         values = gather(_SETTINGS, options, {})
-        changed = replace(self, explicit=self.explicit | values.keys(), **values)
-        changed._check()  # noqa: SLF001  its own
-        return changed
+        dropped = {name for name, value in options.items() if value is None}
+        given = {name: value for name, value in self.given.items() if name not in dropped} | values
+        explicit = self.explicit - dropped
+        kept = self.reply_to if "reply_to_prefix" not in values else None
+        made = self._made(self.name, given, explicit if quietly else explicit | values.keys(), kept)
+        made.__dict__["_readers"].update(self.__dict__["_readers"])
+        return made
 
-    def with_web(self, **options: Any) -> Settings:
-        """Return these settings with some that concern HTTP, as if they had been given.
+    # -- changing them in place
+
+    def __post_init__(self) -> None:
+        self.__dict__.update(_ready=True, _readers={}, _in_use="")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_ready" not in self.__dict__:  # by __init__
+            object.__setattr__(self, name, value)
+            return
+        if name != "id" and name not in _SETTINGS and name not in ALIASES:
+            raise unknown(name, _SETTINGS)
+        reader = self.__dict__["_in_use"] or self.__dict__["_readers"].get(name)
+        if reader:
+            warnings.warn(
+                f"setting {name} is changed after {reader} has read it, and keeps what it has read: assign settings "
+                "before anything is declared, or in a handler of app.on_configured",
+                AlreadyConfiguredWarning,
+                stacklevel=2,
+            )
+        if name == "id":
+            object.__setattr__(self, name, value)
+        else:
+            self._become(self.with_options(**{name: value}))
+
+    def update(self, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> None:
+        """Change several settings in place, as if they had been arguments: the environment wins.
 
         Raises:
-            UnknownSetting, ConfigError: as for `from_options`.
+            UnknownSetting, ConfigError: as for `from_options`; nothing is changed then.
         """
-        values = gather(_SETTINGS, options, {})
-        changed = dataclasses.replace(self, **values, explicit=self.explicit | values.keys())
-        changed._derive_web()  # noqa: SLF001  it is one of us
-        return changed
+        values = gather(_SETTINGS, {"env_prefix": self.env_prefix or None, **options}, environ)
+        self._become(self.with_options(**values))
 
-    def _derive(self) -> None:
+    def change(self, *, quietly: bool = False, **options: Any) -> None:
+        """Change settings in place, as `with_options` does in a copy; it never warns.
+
+        Raises:
+            UnknownSetting, ConfigError: as for `with_options`; nothing is changed then.
+        """
+        self._become(self.with_options(quietly=quietly, **options))
+
+    def _become(self, other: Settings) -> None:
+        mine = {name: self.__dict__[name] for name in ("_readers", "_in_use")}
+        self.__dict__.update(other.__dict__ | mine)
+
+    def was_read_by(self, reader: str, *names: str) -> None:
+        """Something keeps the values of these settings; changing them from now on warns."""
+        self.__dict__["_readers"].update(dict.fromkeys(names, reader))
+
+    def in_use_by(self, reader: str) -> None:
+        """Something reads all of them; an empty text ends that."""
+        self.__dict__["_in_use"] = reader
+
+    def _derive(self, reply_to: str | None = None) -> None:
         """Set what follows from other settings."""
 
         default = self._default
@@ -359,24 +424,26 @@ class Settings:
             app_id = self.id
         except (KeyError, AttributeError, IndexError, ValueError) as exc:
             raise ConfigError(f"setting id_format = {self.id_format!r}: use {{id}} and {{self.version}}") from exc
-        if "datadir" in self.explicit:
+        if "datadir" in self.given:
             named = str(self.datadir).replace("{conf.name}", self.name).replace("{conf.id}", app_id)
             object.__setattr__(self, "datadir", Path(named))
         default("datadir", Path(f"{self.name}-data"))
-        tables = self.tabledir if "tabledir" in self.explicit else Path("tables")
+        tables = self.tabledir if "tabledir" in self.given else Path("tables")
         object.__setattr__(self, "tabledir", self.datadir / f"v{self.version}" / tables)
+        if self.ssl_context is not None and not (self.broker_credentials is not None and self.broker_credentials.tls):
+            object.__setattr__(self, "broker_credentials", with_tls(self.broker_credentials, self.ssl_context))
         default("dead_letter_topic", f"{app_id}-dead-letter")
         default("broker_consumer", self.broker)
         default("broker_producer", self.broker)
         if self.exactly_once:
             default("broker_commit_interval", 0.1)
-        default("reply_to", f"{self.reply_to_prefix}{uuid.uuid4()}")
+        default("reply_to", reply_to or f"{self.reply_to_prefix}{uuid.uuid4()}")
         default("web_stats_enabled", self.debug)
         default("web_graph_enabled", self.debug)
         self._derive_web()
 
     def _default(self, setting: str, value: Any) -> None:
-        if setting not in self.explicit:
+        if setting not in self.given:
             object.__setattr__(self, setting, value)
 
     def _derive_web(self) -> None:
@@ -412,6 +479,12 @@ class Settings:
         return f"<Settings of {self.name}: {', '.join(sorted(self.explicit)) or 'defaults'}>"
 
 
+def _app_id(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"an application's id is text that is not empty, not {value!r}")
+    return value
+
+
 def seconds(name: str, value: float | str | timedelta) -> float:
     """Return a duration in seconds.
 
@@ -425,3 +498,4 @@ def seconds(name: str, value: float | str | timedelta) -> float:
 
 
 _SETTINGS: Final = {f.name: f for f in fields(Settings) if "parse" in f.metadata}
+SETTING_NAMES: Final = tuple(_SETTINGS)

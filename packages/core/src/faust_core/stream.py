@@ -22,6 +22,7 @@ from faust_core.claims import Claim, ClaimSource
 from faust_core.decoding import decoded, decoded_checked, tried_again
 from faust_core.errors import ConfigError, DecodeError, Skip
 from faust_core.events import Event, current_event
+from faust_core.pointers import pointing
 from faust_core.records import TopicPartition
 from faust_core.stream_joins import JoinableStream
 
@@ -165,6 +166,7 @@ class Repartitioned:
         pass
 
 
+@pointing("Stream")
 class Stream(JoinableStream[T]):
     """An endless sequence of values from a topic.
 
@@ -197,6 +199,24 @@ class Stream(JoinableStream[T]):
     @property
     def topic(self) -> Topic[Any, Any]:
         return self._origin.topic
+
+    @property
+    def channel(self) -> Topic[Any, Any]:
+        """The topic or channel that it reads."""
+        return self._origin.topic
+
+    @property
+    def app(self) -> Any:
+        return self._origin.topic.app
+
+    def info(self) -> dict[str, Any]:
+        """Return what a stream of the same kind is made of."""
+        return {
+            "app": self.app,
+            "channel": self.channel,
+            "processors": self._processors,
+            "concurrency_index": self.concurrency_index,
+        }
 
     @property
     def processors(self) -> tuple[Processor, ...]:

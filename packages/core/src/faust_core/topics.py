@@ -16,10 +16,12 @@ from faust_core._context import current_claim
 from faust_core.claims import Claim
 from faust_core.errors import BufferFull, ConfigError, DecodeError, RecordTooLarge
 from faust_core.headers import HeadersArg, header_list, milliseconds
+from faust_core.pointers import pointing
 from faust_core.protocols.transport import Producer, Refusing, TopicSpec
 from faust_core.schema import CodecArg, Schema
 from faust_core.sensors import SendCount
 from faust_core.sent import SentCallback, SentRecord
+from faust_core.telling import TellingProducer
 from faust_core.topic_codecs import RecordCodecs
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ TOPIC_OPTIONS = (
 )
 
 
+@pointing("Topic")
 class Topic(RecordCodecs[K, V]):
     """A description of one or more topics of equal types.  Made by `app.topic`; holds no connection.
 
@@ -361,6 +364,8 @@ class Topic(RecordCodecs[K, V]):
         sent = SentRecord(producer, name, partition, (claim, offset))
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
         pairs = self.app.tracing.carried(header_list(headers, name))
+        if isinstance(producer, TellingProducer):
+            pairs = list(producer.told(value, key, partition, timestamp_ms, pairs))
         # At the checkpoint no event could be blamed any more.
         size = len(value or b"") + len(key or b"") + sum(len(n) + len(v or b"") for n, v in pairs or ())
         limit = self.app.conf.producer_max_request_size
@@ -488,6 +493,11 @@ class Topic(RecordCodecs[K, V]):
 
     async def maybe_declare(self) -> None:
         await self.declare()
+
+    def clone(self) -> Topic[K, V]:
+        """Return another topic of the same names and options."""
+        clone: Topic[K, V] = self.derive()
+        return clone
 
     def derive(self, **changes: Any) -> Topic[Any, Any]:
         """Return the same topic with other types or settings.

@@ -212,6 +212,9 @@ def test_schedules_are_checked_when_they_are_declared(lab):
         app.crontab("61 * * * *")
     app.crontab("*/5 * * * *", timezone="Europe/Berlin", name="five")(print)
     assert app.jobs[-1].name == "five"
+    app.crontab("0 12 * * *", tz="Europe/Berlin")(print)
+    assert app.jobs[-1].cron is not None
+    assert str(app.jobs[-1].cron.tz) == "Europe/Berlin"
 
 
 async def test_a_leaders_task_begins_where_leadership_moves_to_and_ends_where_it_was(lab, eventually):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -258,7 +257,7 @@ def test_a_value_may_be_given_in_several_ways(name: str, given: Any, expected: A
         ("store", 5, "text"),
         ("consumer_options", "a=1", "dict"),
         ("loghandlers", "a", "list"),
-        ("ssl_context", "yes", "broker_credentials"),
+        ("ssl_context", "yes", "an ssl.SSLContext"),
         ("producer_compression_type", "rar", "gzip"),
     ],
 )
@@ -425,12 +424,12 @@ def test_the_address_for_others_follows_from_where_a_worker_listens() -> None:
 
 def test_settings_of_http_can_be_changed_later() -> None:
     settings = make(datadir="/d", web_bind="10.0.0.1")
-    changed = settings.with_web(web_port="80")
+    changed = settings.with_options(web_port="80")
     assert (changed.canonical_url, changed.web_port, changed.datadir) == ("http://10.0.0.1:80", 80, Path("/d"))
     assert changed.reply_to == settings.reply_to
     assert {"web_port", "web_bind", "datadir"} <= changed.explicit
     with pytest.raises(ConfigError, match="from 0 to 65535"):
-        settings.with_web(web_port=-1)
+        settings.with_options(web_port=-1)
 
 
 def test_no_secret_appears_in_errors_or_repr() -> None:
@@ -449,11 +448,6 @@ def test_no_secret_appears_in_errors_or_repr() -> None:
         make(broker_credentials="secret")
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(make(broker="kafka://user:secret@a", consumer_options={"password": "secret"}))
-
-
-def test_settings_cannot_be_changed() -> None:
-    with pytest.raises(FrozenInstanceError):
-        make().debug = True  # type: ignore[misc]  # that is what is tested
 
 
 @given(st.floats(0, 1e9) | st.integers(0, 10**9) | st.timedeltas(dt.timedelta(), dt.timedelta(days=10_000)))

@@ -25,21 +25,36 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from faust import agents as agents
+    from faust import app as app
+    from faust import auth as auth
+    from faust import channels as channels
     from faust import cli as cli
+    from faust import events as events
     from faust import exceptions as exceptions
     from faust import models as models
     from faust import sensors as sensors
     from faust import serializers as serializers
+    from faust import stores as stores
+    from faust import streams as streams
+    from faust import tables as tables
     from faust import testing as testing
+    from faust import topics as topics
+    from faust import transport as transport
     from faust import types as types
+    from faust import utils as utils
     from faust import windows as windows
     from faust.types import ChannelT as ChannelT
     from faust.types import EventT as EventT
     from faust.types import ServiceT as ServiceT
     from faust.types import StreamT as StreamT
     from faust.types import TopicT as TopicT
+    from faust_cli.workers.embedded import Worker as Worker
     from faust_core.agents import Agent as Agent
     from faust_core.app import App as App
+    from faust_core.credentials import GSSAPICredentials as GSSAPICredentials
+    from faust_core.credentials import OAuthCredentials as OAuthCredentials
+    from faust_core.credentials import SASLCredentials as SASLCredentials
+    from faust_core.credentials import SSLCredentials as SSLCredentials
     from faust_core.custom_codecs import Codec as Codec
     from faust_core.engine.channels import Channel as Channel
     from faust_core.engine.rpc import AgentError as AgentError
@@ -84,11 +99,15 @@ __all__ = [
     "Event",
     "EventT",
     "FaustError",
+    "GSSAPICredentials",
     "GlobalTable",
     "HoppingWindow",
     "ModelOptions",
     "Monitor",
+    "OAuthCredentials",
     "Record",
+    "SASLCredentials",
+    "SSLCredentials",
     "Schema",
     "Sensor",
     "Service",
@@ -108,16 +127,27 @@ __all__ = [
     "TumblingWindow",
     "VersionInfo",
     "Window",
+    "Worker",
     "__version__",
     "agents",
+    "app",
+    "auth",
+    "channels",
     "cli",
     "current_event",
+    "events",
     "exceptions",
     "models",
     "sensors",
     "serializers",
+    "stores",
+    "streams",
+    "tables",
     "testing",
+    "topics",
+    "transport",
     "types",
+    "utils",
     "uuid",
     "version_info",
     "windows",
@@ -137,11 +167,15 @@ _HOMES = {
     "Event": "faust_core.events",
     "EventT": "faust.types",
     "FaustError": "faust_core.errors",
+    "GSSAPICredentials": "faust_core.credentials",
     "GlobalTable": "faust_core.tables",
     "HoppingWindow": "faust_core.windows",
     "ModelOptions": "faust_models",
     "Monitor": "faust_core.sensors",
+    "OAuthCredentials": "faust_core.credentials",
     "Record": "faust_models",
+    "SASLCredentials": "faust_core.credentials",
+    "SSLCredentials": "faust_core.credentials",
     "Schema": "faust_core.schema",
     "Sensor": "faust_core.sensors",
     "Service": "faust_core.services",
@@ -160,9 +194,32 @@ _HOMES = {
     "TopicT": "faust.types",
     "TumblingWindow": "faust_core.windows",
     "Window": "faust_core.windows",
+    "Worker": "faust_cli.workers.embedded",
     "current_event": "faust_core.events",
 }
-_MODULES = frozenset({"agents", "cli", "testing", "exceptions", "models", "sensors", "serializers", "types", "windows"})
+_MODULES = frozenset(
+    {
+        "agents",
+        "app",
+        "auth",
+        "channels",
+        "cli",
+        "events",
+        "exceptions",
+        "models",
+        "sensors",
+        "serializers",
+        "stores",
+        "streams",
+        "tables",
+        "testing",
+        "topics",
+        "transport",
+        "types",
+        "utils",
+        "windows",
+    }
+)
 
 
 class VersionInfo(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import ssl
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from faust_core.errors import ConfigError
 from faust_core.protocols.transport import Credentials, TransportContext
@@ -19,7 +22,10 @@ __all__ = ["ClientConfig", "parse_addresses"]
 
 DEFAULT_PORT = 9092
 
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI")
+
+#: Those that do not need a user name and a password.
+WITHOUT_PASSWORD = (None, "OAUTHBEARER", "GSSAPI")
 
 #: librdkafka stops fetching for `fetch.queue.backoff.ms` once this many records wait; its 100,000 and 1 s
 #: cost a deep backlog three quarters of its throughput.  The bound in bytes is what limits memory.
@@ -254,8 +260,10 @@ def _check_credentials(credentials: Credentials) -> None:
         raise ConfigError(f"unknown SASL mechanism {mechanism!r}: use one of {', '.join(MECHANISMS)}")
     if mechanism == "OAUTHBEARER" and credentials.token is None:
         raise ConfigError("the SASL mechanism OAUTHBEARER needs `token`, a function that returns token and expiry")
-    if mechanism not in (None, "OAUTHBEARER") and (credentials.username is None or credentials.password is None):
+    if mechanism not in WITHOUT_PASSWORD and (credentials.username is None or credentials.password is None):
         raise ConfigError(f"the SASL mechanism {mechanism} needs a user name and a password")
+    if mechanism == "GSSAPI":
+        _check_kerberos()
     if (credentials.cert_file is None) != (credentials.key_file is None):
         raise ConfigError("a client certificate needs both `cert_file` and `key_file`")
     if not credentials.tls:
@@ -265,6 +273,19 @@ def _check_credentials(credentials: Credentials) -> None:
         if path is not None and not Path(path).is_file():
             raise ConfigError(f"the `{name}` of the broker credentials is no file: {path}")
     _ssl_context(credentials)  # what is in the files
+
+
+def _check_kerberos() -> None:
+    """Both client libraries must be able to: one reads and writes, the other is the group's member."""
+    try:
+        AdminClient({"bootstrap.servers": "localhost", "builtin.features": "sasl_gssapi"})
+    except KafkaException as exc:
+        raise ConfigError(
+            "this librdkafka was built without Kerberos (GSSAPI): install libsasl2 and librdkafka for your system, "
+            "then pip install --no-binary confluent-kafka confluent-kafka"
+        ) from exc
+    if importlib.util.find_spec("gssapi") is None:
+        raise ConfigError("Kerberos (GSSAPI) needs one more package: pip install gssapi")
 
 
 def _librdkafka_security(credentials: Credentials) -> dict[str, Any]:
@@ -278,11 +299,14 @@ def _librdkafka_security(credentials: Credentials) -> dict[str, Any]:
             "ssl.key.password": credentials.key_password,
         }
         settings |= {name: value for name, value in files.items() if value is not None}
+        settings |= _of_context(credentials.ssl_context)
     if credentials.mechanism is not None:
         settings["sasl.mechanism"] = credentials.mechanism
         token = credentials.token
         if credentials.mechanism == "OAUTHBEARER" and token is not None:
             settings["oauth_cb"] = lambda _: token()
+        elif credentials.mechanism == "GSSAPI":
+            settings["sasl.kerberos.service.name"] = credentials.kerberos_service_name
         else:
             settings |= {"sasl.username": credentials.username, "sasl.password": credentials.password}
     return settings
@@ -296,13 +320,35 @@ def _aiokafka_security(credentials: Credentials) -> dict[str, Any]:
         options["sasl_mechanism"] = credentials.mechanism
         if credentials.mechanism == "OAUTHBEARER" and credentials.token is not None:
             options["sasl_oauth_token_provider"] = _TokenProvider(credentials.token)
+        elif credentials.mechanism == "GSSAPI":
+            options["sasl_kerberos_service_name"] = credentials.kerberos_service_name
+            options["sasl_kerberos_domain_name"] = credentials.kerberos_domain_name
         else:
             options |= {"sasl_plain_username": credentials.username, "sasl_plain_password": credentials.password}
     return options
 
 
+def _of_context(context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return what librdkafka, which takes no `SSLContext`, can be told of one: its authorities and its checks."""
+    if context is None:
+        return {}
+    settings: dict[str, Any] = {
+        "ssl.endpoint.identification.algorithm": "https" if context.check_hostname else "none",
+        "enable.ssl.certificate.verification": context.verify_mode is not ssl.CERT_NONE,
+    }
+    authorities = [ssl.DER_cert_to_PEM_cert(der) for der in context.get_ca_certs(binary_form=True)]
+    if authorities:
+        settings["ssl.ca.pem"] = "".join(authorities)
+    return settings
+
+
 def _ssl_context(credentials: Credentials) -> ssl.SSLContext:
+    given: ssl.SSLContext | None = credentials.ssl_context
     try:
+        if given is not None:
+            if credentials.cert_file is not None:
+                given.load_cert_chain(credentials.cert_file, credentials.key_file, credentials.key_password)
+            return given
         made = ssl.create_default_context(cafile=credentials.ca_file)
         made.check_hostname = credentials.check_hostname
         if credentials.cert_file is not None:

@@ -8,6 +8,7 @@ import datetime as dt
 import ipaddress
 import json
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import faust_transport_kafka
+from faust_core.credentials import SASLCredentials
 from faust_core.errors import AuthenticationError, ConfigError, TransportError
 from faust_core.protocols.transport import Credentials, TopicSpec, Transport, TransportContext
 from faust_core.records import TopicPartition
@@ -250,6 +252,19 @@ async def test_each_mechanism_works_over_tls_with_both_clients(secured: Secured,
     credentials = sasl(mechanism, tls=True, ca_file=secured.ca_file)
     async with connect(scheme, secured.sasl_tls, credentials) as transport:
         await assert_works(transport)
+
+
+@pytest.mark.parametrize("scheme", ["kafka", "aiokafka"])
+async def test_an_ssl_context_says_what_is_trusted(secured: Secured, scheme: str) -> None:
+    context = ssl.create_default_context(cafile=secured.ca_file)
+    good = SASLCredentials(username=USER, password=PASSWORD, mechanism="SCRAM-SHA-512", ssl_context=context)
+    async with connect(scheme, secured.sasl_tls, good) as transport:
+        await assert_works(transport)
+    other = ssl.create_default_context(cafile=secured.other_ca_file)
+    bad = SASLCredentials(username=USER, password=PASSWORD, mechanism="SCRAM-SHA-512", ssl_context=other)
+    async with connect(scheme, secured.sasl_tls, bad, start_timeout_s=5.0) as transport:
+        with pytest.raises(TransportError):
+            await transport.check()
 
 
 async def test_sasl_works_without_tls(secured: Secured) -> None:

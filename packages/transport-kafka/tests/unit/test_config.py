@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
+from typing import Any
+
 import pytest
 
+from faust_core.credentials import GSSAPICredentials, SASLCredentials, SSLCredentials
 from faust_core.errors import ConfigError
 from faust_core.protocols.transport import Credentials, TransportContext
 from faust_transport_kafka.config import ClientConfig, parse_addresses
@@ -109,3 +113,43 @@ def test_buffers_are_bounded_by_the_contexts_bytes() -> None:
 def test_a_wrong_number_of_acknowledgements_is_refused() -> None:
     with pytest.raises(ConfigError, match="acks"):
         ClientConfig.from_url("kafka://h", TransportContext(acks=3))
+
+
+def test_of_an_ssl_context_its_authorities_and_checks_count() -> None:
+    context = ssl.create_default_context()
+    context.load_default_certs()
+    kafka = settings_of(SSLCredentials(context))
+    assert kafka["security.protocol"] == "SSL"
+    assert kafka["enable.ssl.certificate.verification"]
+    assert kafka["ssl.endpoint.identification.algorithm"] == "https"
+    authorities = context.get_ca_certs()
+    assert kafka.get("ssl.ca.pem", "").count("BEGIN CERTIFICATE") == len(authorities)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    kafka = settings_of(SASLCredentials(username="u", password="p", ssl_context=context))
+    assert kafka["security.protocol"] == "SASL_SSL"
+    assert not kafka["enable.ssl.certificate.verification"]
+    assert kafka["ssl.endpoint.identification.algorithm"] == "none"
+    config = ClientConfig.from_url("kafka://h", TransportContext(credentials=SSLCredentials(context)))
+    assert config.aiokafka("me")["ssl_context"] is context
+
+
+def test_kerberos_is_passed_on_to_both_clients() -> None:
+    credentials = GSSAPICredentials(kerberos_service_name="k", kerberos_domain_name="d")
+    config = ClientConfig(("h:9092",), TransportContext(credentials=credentials))
+    kafka, aiokafka = config.client("me", nothing), config.aiokafka("me")
+    assert (kafka["sasl.mechanism"], kafka["sasl.kerberos.service.name"]) == ("GSSAPI", "k")
+    assert "sasl.password" not in kafka
+    assert (aiokafka["sasl_kerberos_service_name"], aiokafka["sasl_kerberos_domain_name"]) == ("k", "d")
+
+
+def test_a_client_library_without_kerberos_says_how_to_get_one() -> None:
+    """Those of the package index are; where one can, the other package is asked for, or nothing is wrong."""
+    try:
+        settings_of(GSSAPICredentials())
+    except ConfigError as exc:
+        assert "pip install" in str(exc)  # noqa: PT017
+
+
+def settings_of(credentials: Credentials) -> dict[str, Any]:
+    return ClientConfig.from_url("kafka://h", TransportContext(credentials=credentials)).client("me", nothing)

@@ -108,6 +108,7 @@ def _backend(app: App, directory: Path, url: str | None) -> Iterator[StoreBacken
     from faust_cli.apps import set_datadir  # noqa: PLC0415
 
     before = app.conf
+    app.conf = before.with_options()
     set_datadir(app, directory, explicit=False)
     try:
         backend = app.make_store_backend(url)

@@ -65,7 +65,7 @@ def _work(app: App, options: Options, *, child: bool) -> None:
 
     if not child:
         announce(app, quiet=options.quiet, loop=options.loop)
-    app.on_worker_init.send_now(app)
+    app.in_worker = True
     with contextlib.ExitStack() as stack:
         if app.conf.worker_redirect_stdouts:
             from faust_cli.logs import LogWriter, level_of  # noqa: PLC0415

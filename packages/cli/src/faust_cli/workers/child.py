@@ -61,7 +61,7 @@ class Child:
             set_web(app, web_port=app.conf.web_port + self.index)
         instance = app.conf.consumer_group_instance_id
         if instance:
-            app.conf = dataclasses.replace(app.conf, consumer_group_instance_id=f"{instance}-{self.index}")
+            app.conf.change(consumer_group_instance_id=f"{instance}-{self.index}")
         log.info("worker process %d keeps its state in %s", self.index, app.conf.datadir)
         threading.Thread(target=_follow_supervisor, name="faust-supervisor", daemon=True).start()
 

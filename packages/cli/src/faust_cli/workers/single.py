@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from faust_cli.workers.signals import stopping_on_signals
@@ -24,11 +25,17 @@ async def run_worker(
     *,
     on_progress: Callable[[Progress], None] | None = None,
     supervised: bool = False,
-    serve: bool = False,
+    serve: bool | None = False,
+    asked: asyncio.Event | None = None,
+    signals: bool = True,
+    alone: bool = True,
 ) -> None:
     """Run `app` until a signal asks it to stop, or until it fails.
 
     Args:
+        asked: set to stop it, too.
+        signals: whether SIGTERM and SIGINT stop it; only in the main thread.
+        alone: whether nothing else runs in this process.
         supervised: another process decides whether to end this one at once.
         serve: whether to serve HTTP, where faust-web is installed.
         on_progress: called with the restore's progress; where None the engine logs it.
@@ -36,13 +43,14 @@ async def run_worker(
     Raises:
         Exception: what it failed with.
     """
-    asked = asyncio.Event()
-    with stopping_on_signals(asked.set, insist=not supervised):
+    asked = asked or asyncio.Event()
+    with stopping_on_signals(asked.set, insist=not supervised) if signals else nullcontext():
         stop = asyncio.create_task(asked.wait(), name="faust stop signal")
         try:
             starting = asyncio.create_task(app.start(on_progress=on_progress, serve=serve), name="faust start")
             if await _first(starting, stop):
-                _tune_garbage_collector()
+                if alone:
+                    _tune_garbage_collector()
                 await _first(asyncio.create_task(app.wait(), name="faust wait"), stop)
         finally:
             stop.cancel()

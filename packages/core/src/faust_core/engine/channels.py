@@ -20,6 +20,7 @@ from faust_core.errors import ConfigError
 from faust_core.events import Event, Message
 from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.joins import TwoStreams
+from faust_core.pointers import pointing
 from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.stream import Stream, StreamRuntime
 from faust_core.tables import Table
@@ -95,6 +96,7 @@ class SentValue:
         return self.metadata
 
 
+@pointing("Channel")
 class Channel(Generic[K, V]):
     """A bounded queue in memory.  Each reader gets all that is put while it reads.
 

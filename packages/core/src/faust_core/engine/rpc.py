@@ -78,6 +78,11 @@ class Rpc:
         return self._asking.values()
 
     @property
+    def started(self) -> bool:
+        """Whether answers are read."""
+        return self._reader is not None
+
+    @property
     def waiting(self) -> int:
         """How many answers have not come yet."""
         return len(self._pending)

@@ -401,10 +401,13 @@ class Credentials:
     """How to prove to the broker who we are.  The secrets never appear in `repr`.
 
     Attributes:
-        mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; None for TLS alone.
+        mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI; None for TLS alone.
         tls: whether the connection is encrypted.
         ca_file, cert_file, key_file, key_password: PEM files; without `ca_file` the system's authorities count.
         token: for OAUTHBEARER; returns the token and the epoch second at which it expires.  Any thread calls it.
+        ssl_context: an `ssl.SSLContext` instead of these files.  Its authorities and its checks count; a certificate
+            of the client cannot be read out of it, and must be given as `cert_file` and `key_file`.
+        kerberos_service_name, kerberos_domain_name: for GSSAPI.
     """
 
     mechanism: str | None = None
@@ -417,6 +420,9 @@ class Credentials:
     key_password: str | None = None
     check_hostname: bool = True
     token: Callable[[], tuple[str, float]] | None = None
+    ssl_context: Any = None
+    kerberos_service_name: str = "kafka"
+    kerberos_domain_name: str | None = None
 
     def __repr__(self) -> str:
         return f"Credentials(mechanism={self.mechanism!r}, username={self.username!r}, tls={self.tls}, …)"

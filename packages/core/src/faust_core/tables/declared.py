@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from faust_core.claims import TaskView
 from faust_core.errors import ConfigError
+from faust_core.pointers import pointing
 from faust_core.protocols.store import Store
 from faust_core.protocols.transport import TopicSpec
 from faust_core.records import TopicPartition
@@ -28,6 +29,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+@pointing("Table")
 class DeclaredTable(Generic[K, V]):
     """What all kinds of tables are before they are dicts or sets.
 

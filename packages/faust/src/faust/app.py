@@ -1,5 +1,0 @@
-"""The application."""
-
-from faust_core.app import App
-
-__all__ = ["App"]

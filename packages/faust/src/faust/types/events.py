@@ -1,0 +1,5 @@
+"""Events."""
+
+from faust_core.events import Event as EventT
+
+__all__ = ["EventT"]

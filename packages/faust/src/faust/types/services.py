@@ -1,0 +1,5 @@
+"""Services."""
+
+from faust_core.services import Service as ServiceT
+
+__all__ = ["ServiceT"]

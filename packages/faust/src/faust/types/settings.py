@@ -1,0 +1,5 @@
+"""Settings."""
+
+from faust_core.settings import Settings
+
+__all__ = ["Settings"]

@@ -1,0 +1,6 @@
+"""Windows."""
+
+from faust_core.windows import Window as WindowT
+from faust_core.windows import WindowRange
+
+__all__ = ["WindowRange", "WindowT"]
