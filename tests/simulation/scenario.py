@@ -65,7 +65,7 @@ class Scenario:
                 if random.random() < 0.2
             },
             events=random.randrange(1, 11),
-            one_topic=one_topic,
+            one_topic=one_topic or seed // 2 % 3 == 1,
         )
 
     @property

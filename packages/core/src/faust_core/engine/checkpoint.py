@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from faust_core.asking import Asking
 from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
+from faust_core.engine.progress import Progress, is_done
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
@@ -72,7 +73,9 @@ class Checkpointer:
         self.on_step: Callable[[str], None] = lambda _step: None
         self.commits = 0
         #: what the checkpoint under way commits; what the last one did not, when it failed
-        self._attempted: dict[TopicPartition, int] = {}
+        self._attempted: dict[TopicPartition, Progress] = {}
+        #: topics of which more was done than can be noted; said once
+        self._crowded: set[str] = set()
         self._abandoned = ""
 
     def wake(self) -> None:
@@ -93,12 +96,15 @@ class Checkpointer:
         """Tasks that were left out and wait for their next checkpoint, which should be soon."""
         return list(self._draining)
 
-    def was_committed(self, committed: Mapping[TopicPartition, int]) -> bool:
+    def was_committed(self, committed: Mapping[TopicPartition, Progress]) -> bool:
         """Whether the last checkpoint, which failed, has come about all the same, by what is `committed` now.
 
-        False where it had no new offsets.
+        False where no stream had got any further.
         """
-        return any(committed.get(tp, -1) >= offset for tp, offset in self._attempted.items())
+        return any(
+            (now := committed.get(tp)) is not None and (now.offset > progress.offset or now == progress)
+            for tp, progress in self._attempted.items()
+        )
 
     async def run(self, tasks: Collection[Task] | None = None, *, final: bool = False) -> bool:
         """Take one checkpoint.  Returns whether all tasks took part.
@@ -241,12 +247,14 @@ class Checkpointer:
         return not claim.buffered and (patient or claim.has_written)
 
     async def _commit(self, tasks: Collection[Task]) -> None:
-        offsets: dict[TopicPartition, int] = {}
+        progress: dict[TopicPartition, Progress] = {}
+        moved: dict[TopicPartition, Progress] = {}
         for task in tasks:
-            done = self._fetcher.done(task).items()
-            offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
-        await self._send_attached(tasks)
-        self._attempted = dict(offsets)
+            found = self._fetcher.progress(task, noted=self._outgoing.keeps_notes, too_much=self._too_much)
+            progress |= found
+            moved |= {tp: now for tp, now in found.items() if _is_further(now, task.committed.get(tp))}
+        await self._send_attached(tasks, progress)
+        self._attempted = dict(moved)
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
         changed = [table for task in tasks for table in task.tables.values() if table.changed]
@@ -260,21 +268,22 @@ class Checkpointer:
                 flushed = True
             await self._write_changelog(table, changes, written)
         self.on_step("changelog written")
-        if not staged and not offsets and not self._outgoing.pending:
+        if not staged and not moved and not self._outgoing.pending:
             return
         member = self._member()
-        if self._outgoing.exactly_once and not offsets:
+        committing = moved
+        if self._outgoing.exactly_once and not moved:
             # The broker checks the generation only where there is an offset to commit, so one is committed again.
-            offsets = next((dict([item]) for task in tasks for item in self._fetcher.done(task).items()), {})
+            committing = dict(list(progress.items())[:1])
         if not self._outgoing.exactly_once:
             await self._outgoing.flush()
         self.on_step("flushed")
-        await self._outgoing.commit(offsets, member)
+        await self._outgoing.commit({tp: now.noted() for tp, now in committing.items()}, member)
         self._attempted = {}
         self.on_step("committed")
         self.commits += 1
         for task in tasks:
-            task.committed |= {tp: offset for tp, offset in offsets.items() if tp in task.inputs}
+            task.committed |= {tp: now for tp, now in committing.items() if tp in task.inputs}
         for table, changes, written in staged:
             # Reports come in the order of the records, each before the flush returns.
             if table.caught_up is None:
@@ -284,15 +293,24 @@ class Checkpointer:
             table.settle()
         self.on_step("applied")
 
-    async def _send_attached(self, tasks: Collection[Task]) -> None:
-        """Queue what was attached to events whose offsets are committed now."""
+    def _too_much(self, tp: TopicPartition, streams: Sequence[str]) -> None:
+        if self._outgoing.exactly_once and tp.topic not in self._crowded:
+            self._crowded.add(tp.topic)
+            log.warning(
+                "more was done of %s beyond its committed offset than can be noted with it: after a crash %s may "
+                "repeat events. Fewer agents on this topic, or fewer events that wait to be acknowledged, avoid that",
+                tp, ", ".join(streams),
+            )  # fmt: skip
+
+    async def _send_attached(self, tasks: Collection[Task], progress: Mapping[TopicPartition, Progress]) -> None:
+        """Queue what was attached to events that are committed now: their streams will not have them again."""
         for task in tasks:
             if not task.attached:
                 continue
-            done = self._fetcher.done(task)
             later = []
             for one in list(task.attached):
-                if one.offset >= done.get(one.claim.tp, one.claim.floor):
+                known = progress.get(one.claim.tp)
+                if not is_done((one.claim.floor,) if known is None else known.of(one.claim.stream), one.offset):
                     later.append(one)
                     continue
                 while True:
@@ -340,6 +358,12 @@ class Checkpointer:
                 await asyncio.sleep(STORE_RETRY_S)
             else:
                 return
+
+
+def _is_further(now: Progress, committed: Progress | None) -> bool:
+    if committed is None or now.offset > committed.offset:
+        return True
+    return now.offset == committed.offset and now.streams != committed.streams
 
 
 class StuckError(FencedError):

@@ -161,7 +161,9 @@ class Worker:
         self.membership = transport.membership(conf.id, self.member.protocol)
         self.outgoing: Outgoing
         if conf.exactly_once:
-            self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
+            self.outgoing = ExactlyOnce(
+                lambda: transport.transactional_producer(self._identity.transactional_id), self.membership
+            )
         else:
             self.outgoing = AtLeastOnce(transport.producer(reports=bool(self._declarations.tables)), self.membership)
         fencing = Fencing(self.admin, conf.id, self._identity.transactional_id, self.topics.inputs_of)
