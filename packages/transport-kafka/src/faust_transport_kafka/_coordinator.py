@@ -28,7 +28,7 @@ from faust_core.protocols.notes import NotedOffset
 from faust_core.protocols.transport import GroupProtocol
 from faust_core.records import TopicPartition
 from faust_transport_kafka._logging import Reachability
-from faust_transport_kafka.offset_metadata import joined
+from faust_transport_kafka.offset_metadata import terminated
 
 __all__ = ["Coordinator", "CoordinatorEvents", "clock_s"]
 
@@ -155,7 +155,7 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
         await self.ensure_coordinator_known()
         async with self._commit_lock:
             await self._do_commit_offsets(
-                None, {Position(*tp): OffsetAndMetadata(at, joined("", note)) for tp, (at, note) in offsets.items()}
+                None, {Position(*tp): OffsetAndMetadata(at, terminated(note)) for tp, (at, note) in offsets.items()}
             )
 
     async def stop(self) -> None:

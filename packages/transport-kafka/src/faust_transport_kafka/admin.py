@@ -133,7 +133,7 @@ class KafkaAdmin:
             f"read who committed the offsets of group {group_id}",
             lambda: self._threads.submit(self._read_positions, group_id, wanted),
         )
-        writers = {TopicPartition(p.topic, p.partition): writer_in(p.metadata) for p in found if p.offset >= 0}
+        writers = {TopicPartition(p.topic, p.partition): writer_in(p) for p in found if p.offset >= 0}
         return {tp: writer for tp, writer in writers.items() if writer}
 
     async def fence(self, transactional_ids: Collection[str], /) -> None:

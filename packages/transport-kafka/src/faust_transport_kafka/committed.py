@@ -90,7 +90,7 @@ class CommittedOffsets:
         for answer in answers:
             if answer.error is not None:
                 raise KafkaException(answer.error)
-            noted = NotedOffset(answer.offset, note_in(answer.metadata)) if answer.offset >= 0 else None
+            noted = NotedOffset(answer.offset, note_in(answer)) if answer.offset >= 0 else None
             found[TopicPartition(answer.topic, answer.partition)] = noted
         return found
 

@@ -297,10 +297,13 @@ class Checkpointer:
         if self._outgoing.exactly_once and tp.topic not in self._crowded:
             self._crowded.add(tp.topic)
             log.warning(
-                "more was done of %s beyond its committed offset than can be noted with it: after a crash %s may "
-                "repeat events. Fewer agents on this topic, or fewer events that wait to be acknowledged, avoid that",
-                tp, ", ".join(streams),
-            )  # fmt: skip
+                "more was done of %s beyond its committed offset than can be noted with it%s: after a crash %s may "
+                "repeat events, under exactly once too. Fewer agents on this topic, or fewer events that wait to be "
+                "acknowledged, avoid that",
+                tp,
+                "" if self._outgoing.keeps_notes else ", as this transport keeps no notes",
+                ", ".join(streams),
+            )
 
     async def _send_attached(self, tasks: Collection[Task], progress: Mapping[TopicPartition, Progress]) -> None:
         """Queue what was attached to events that are committed now: their streams will not have them again."""

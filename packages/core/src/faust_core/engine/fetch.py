@@ -159,7 +159,7 @@ class Fetcher:
 
         Args:
             noted: whether it can be kept what streams have done beyond the least of them.
-            too_much: called where a note has no room for all of it, with the names of the streams that it is cut for.
+            too_much: called where that is not so, or not for all of it, with the names of those streams.
         """
         found: dict[TopicPartition, Progress] = {}
         for tp in task.inputs:
@@ -169,17 +169,14 @@ class Fetcher:
                     streams.setdefault(subscription.name, []).append(queue.done)
             if streams:
                 offset = min(done[0] for several in streams.values() for done in several)
-                found[tp] = Progress(offset)
-                if noted:
-                    known = task.committed.get(tp)
-                    # Streams that are not open here, or not now, have done what they have done.
-                    ahead = {} if known is None else {n: done for n, done in known.streams.items() if n not in streams}
-                    ahead |= {name: common(several) for name, several in streams.items()}
-                    more = {name: left for name, done in ahead.items() if (left := beyond(done, offset)) is not None}
-                    if more:
-                        found[tp], cut = Progress.fitting(offset, more)
-                        if cut:
-                            too_much(tp, cut)
+                known = task.committed.get(tp)
+                # Streams that are not open here, or not now, have done what they have done.
+                ahead = {} if known is None else {name: d for name, d in known.streams.items() if name not in streams}
+                ahead |= {name: common(several) for name, several in streams.items()}
+                more = {name: left for name, done in ahead.items() if (left := beyond(done, offset)) is not None}
+                found[tp], cut = Progress.fitting(offset, more) if noted else (Progress(offset), list(more))
+                if cut:
+                    too_much(tp, cut)
         return found
 
     def on_drained(self, tp: TopicPartition) -> None:
