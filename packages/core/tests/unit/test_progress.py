@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faust_core.engine.progress import Progress, beyond, common, done_of, is_done, left_of, name_of_stream
@@ -116,7 +116,8 @@ def test_done_is_what_is_not_undone(undone, next_offset):
     assert {o for o in OFFSETS if is_done(done, o)} == {o for o in OFFSETS if o < next_offset} - below
 
 
-@given(dones, st.lists(st.integers(1, 9), max_size=8), st.sets(st.integers(0, 39)), st.data())
+@settings(max_examples=60)
+@given(dones, st.lists(st.integers(1, 12), max_size=6), st.sets(st.integers(0, 39), max_size=6), st.data())
 def test_a_queue_hands_out_what_was_not_done_before_and_knows_what_is(before, sizes, gaps, data):
     log = PartitionLog(TP)
     for offset in OFFSETS:

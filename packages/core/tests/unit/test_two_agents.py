@@ -71,7 +71,9 @@ def pair(lab, eventually):
     pair.slow_may.set()
 
 
-async def test_a_crash_repeats_of_each_agent_only_what_it_had_not_done(lab, pair, eventually):
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+async def test_a_crash_repeats_of_each_agent_only_what_it_had_not_done(lab, pair, eventually, monkeypatch, at_once):
+    monkeypatch.setattr("faust_core.engine.fetch.MAX_POLL_RECORDS", at_once)
     app = pair.app()
     await pair.apart(app)
     await pair.crash(app)

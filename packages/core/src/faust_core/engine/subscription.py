@@ -79,10 +79,9 @@ class PartitionQueue:
         for start, stop in left_of(batch, self.before):
             self.redo.append((batch, start, stop))
             self.queued += stop - start
-        next_offset = max(self.position, batch.next_offset)
-        left = beyond(self.before, next_offset) or (next_offset,)
+        left = beyond(self.before, batch.next_offset) or (batch.next_offset,)
         self.position = left[0]
-        self.before = left if next_offset < self.before[-1] else ()
+        self.before = left if batch.next_offset < self.before[-1] else ()
 
     def claim(self, size: int, source: Subscription) -> Claim:
         if self.redo:
