@@ -68,7 +68,7 @@ class Scenario:
             },
             events=random.randrange(1, 11),
             one_topic=one_topic or seed // 2 % 3 == 1,
-            max_poll_records=[4_000, 1, 7][seed // 6 % 3],
+            max_poll_records=[4_000, 4_000, 3][seed // 6 % 3],
         )
 
     @property

@@ -194,7 +194,15 @@ class NoteRefused(TransportError):
 
 
 class RecordTooLarge(TransportError):
-    """A record is over the limit of the client or the broker; it was not sent."""
+    """A record is over the limit of the client or the broker; it was not sent.
+
+    Attributes:
+        max_bytes: what key and value may have together, without headers; None where only the broker knows.
+    """
+
+    def __init__(self, reason: str, *, max_bytes: int | None = None) -> None:
+        super().__init__(reason)
+        self.max_bytes = max_bytes
 
 
 class StoreError(FaustError):

@@ -20,11 +20,19 @@ from faust_core.engine.outgoing import Outgoing
 from faust_core.engine.progress import Progress, is_done
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
-from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
+from faust_core.errors import (
+    BufferFull,
+    FencedError,
+    RecordTooLarge,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+)
 from faust_core.protocols.store import Change
 from faust_core.protocols.transport import GroupMetadata, Producer
 from faust_core.records import RecordMetadata, TopicPartition
-from faust_core.table_partition import TablePartition
+from faust_core.table_partition import ChangeTooLarge, TablePartition
 
 __all__ = ["Checkpointer"]
 
@@ -58,7 +66,7 @@ class Checkpointer:
         asking: the open questions of actors that have an item in their hands.
         """
         self._outgoing = outgoing
-        #: what attached records are sent by
+        #: what changelogs and attached records are sent by
         self._producer = outgoing.producer
         self._fetcher = fetcher
         self._tasks = tasks
@@ -83,7 +91,7 @@ class Checkpointer:
         self._idle.set()
 
     def send_by(self, producer: Producer) -> None:
-        """Send what is attached to events by another producer from now on."""
+        """Send changes, and what is attached to events, by another producer from now on."""
         self._producer = producer
 
     def abandon(self, reason: str) -> None:
@@ -116,6 +124,7 @@ class Checkpointer:
         Raises:
             FencedError: this worker's partitions belong to others: drop everything.
             TransactionAborted, TransactionInDoubt: rewind to the committed offsets.
+            ChangeTooLarge: of a table, for its changelog; nothing was committed.
             TransportError: a record cannot be written; nothing was committed.
             StuckError: under exactly-once an item has been in flight for too long; or this one was abandoned.
             StoreLocked, StoreCorrupt: everything is committed, and a store cannot follow.
@@ -333,7 +342,7 @@ class Checkpointer:
                 written.append(metadata.offset + 1)
 
         topic, partition = table.changelog
-        send = self._outgoing.producer.send
+        send = self._producer.send
         last = len(changes) - 1
         for index, (key, value) in enumerate(changes):
             on_delivery = note if index == last else None
@@ -341,7 +350,11 @@ class Checkpointer:
                 try:
                     send(topic, value, key, partition, None, None, on_delivery)
                 except BufferFull:
-                    await self._outgoing.producer.drain()
+                    await self._producer.drain()
+                except RecordTooLarge as exc:
+                    size = len(key) + len(value or b"")
+                    max_bytes = size - 1 if exc.max_bytes is None else exc.max_bytes
+                    raise ChangeTooLarge(table.table, table.changelog, (key, value), max_bytes) from exc
                 else:
                     break
 

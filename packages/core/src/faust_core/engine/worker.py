@@ -52,7 +52,7 @@ from faust_core.errors import (
     TransportError,
 )
 from faust_core.protocols.transport import Producer, Transport
-from faust_core.table_partition import UnwritableChange
+from faust_core.table_partition import ChangeTooLarge, UnwritableChange
 
 __all__ = ["Worker"]
 
@@ -578,6 +578,10 @@ class Worker:
                 await self.checkpointer.run(tasks)
         except (RecordTooLarge, TopicMissing) as exc:
             self._refused(exc)
+            if isinstance(exc, ChangeTooLarge):
+                # Then the event itself fails, and its agent's policy decides.
+                exc.table.max_change_bytes = exc.max_bytes
+                exc.table.be_strict()
             await self._rewind()
         except (TransactionAborted, TransactionInDoubt, StuckError) as exc:
             if isinstance(exc, TransactionAborted) and exc.refused:
