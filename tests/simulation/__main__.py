@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--stop-after", type=int, default=5, help="failing seeds that are enough")
     parser.add_argument("--bug", choices=sorted(BUGS), help="plant this bug first")
-    parser.add_argument("--one-topic", action="store_true", help="both agents read one topic: see the known gaps")
+    parser.add_argument("--one-topic", action="store_true", help="both agents read one topic, in every seed")
     parser.add_argument("--log", action="store_true", help="show the workers' log, too")
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":

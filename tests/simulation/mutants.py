@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from faust_core.engine.outgoing import AtLeastOnce
+from faust_core.engine.progress import Done, Progress
 from faust_core.engine.restore import Restorer
 from faust_core.engine.subscription import PartitionQueue
 from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
+from faust_core.protocols.notes import NotedOffset
 from faust_core.protocols.store import Change
 from faust_core.table_partition import TablePartition
 
@@ -44,8 +46,8 @@ def _skip_last(stage: Any) -> Any:
 
 
 def _forget_claims(_done: Any) -> Any:
-    def done(self: PartitionQueue) -> int:
-        return self.batches[0].offsets[self.at] if self.batches else self.position
+    def done(self: PartitionQueue) -> Done:
+        return (self.batches[0].offsets[self.at] if self.batches else self.position,)
 
     return property(done)
 
@@ -74,12 +76,28 @@ def _restore_nothing(_restore: Any) -> Any:
     return restore
 
 
+def _as_far_as_the_first(_ahead: Any) -> Any:
+    def ahead(self: Progress, _stream: str) -> Done:
+        return (self.end,) if self.streams else ()
+
+    return ahead
+
+
+def _lose_the_note(_noted: Any) -> Any:
+    def noted(self: Progress) -> NotedOffset:
+        return NotedOffset(self.offset)
+
+    return noted
+
+
 BUGS |= {
     "commit-before-flush": [(AtLeastOnce, "commit", _commit_first), (AtLeastOnce, "flush", _flush_nothing)],
     "skip-a-dirty-key": [(TablePartition, "stage", _skip_last)],
     "ack-an-unfinished-event": [(PartitionQueue, "done", _forget_claims)],
     "lose-a-revoked-tasks-write": [(WorkerTasks, "commit", _drop_revoked)],
     "keep-what-was-aborted": [(TablePartition, "rewind", _keep_aborted)],
+    "skip-what-another-stream-did": [(Progress, "ahead", _as_far_as_the_first)],
+    "lose-a-note": [(Progress, "noted", _lose_the_note)],
     "start-before-restored": [(Restorer, "restore", _restore_nothing)],
 }
 

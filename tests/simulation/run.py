@@ -14,8 +14,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from faust_core import App
+from faust_core.engine import fetch
 from faust_core.errors import StoreClosed, StoreError, TransportError
 from faust_core.memory import Broker
 from faust_core.memory.log import PartitionLog
@@ -366,8 +368,9 @@ def run_seed(seed: int, *, one_topic: bool = False, crash_at: int | None = None)
     simulation = Simulation(seed, loop, one_topic=one_topic, crash_at=crash_at)
 
     async def main() -> None:
-        async with _same_ids(Random(seed + 3)):
-            await simulation.run()
+        with patch.object(fetch, "MAX_POLL_RECORDS", simulation.scenario.max_poll_records):
+            async with _same_ids(Random(seed + 3)):
+                await simulation.run()
 
     def spins(_signal: int, _frame: Any) -> None:
         raise Spins("".join(traceback.format_stack(_frame)[-6:]))

@@ -26,6 +26,7 @@ class Scenario:
         poison: records that raise in `count`.
         slow: for how long it waits, by record: before, and after it has changed its tables.
         one_topic: both agents read the same topic.
+        max_poll_records: how many records come at once.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Scenario:
     slow: dict[int, tuple[float, float]]
     events: int
     one_topic: bool
+    max_poll_records: int
 
     @classmethod
     def of(cls, seed: int, random: Random, *, one_topic: bool = False) -> Scenario:
@@ -65,7 +67,8 @@ class Scenario:
                 if random.random() < 0.2
             },
             events=random.randrange(1, 11),
-            one_topic=one_topic,
+            one_topic=one_topic or seed // 2 % 3 == 1,
+            max_poll_records=[4_000, 4_000, 3][seed // 6 % 3],
         )
 
     @property

@@ -35,9 +35,8 @@ def test_results_equal_a_recomputation_whatever_happens(chunk: int) -> None:
 
 
 @pytest.mark.timeout(100)
-@pytest.mark.xfail(reason="one committed offset for both: see the known gaps in docs/guarantees.md", strict=True)
 def test_two_agents_on_one_topic_repeat_nothing() -> None:
-    done = simulate("--one-topic", "--seeds", "100", "--stop-after", "1")
+    done = simulate("--one-topic", "--first", str(SEEDS), "--seeds", "100", "--stop-after", "1")
     assert done.returncode == 0, done.stdout
 
 

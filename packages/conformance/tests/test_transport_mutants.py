@@ -15,7 +15,9 @@ from faust_core.memory import Broker, MemoryTransport
 from faust_core.protocols.transport import TransportContext
 
 class TestMutant(TransportConformance):
-    capabilities = frozenset({TransportCapability.TRANSACTIONS, TransportCapability.GROUP_PLANS})
+    capabilities = frozenset(
+        {TransportCapability.TRANSACTIONS, TransportCapability.GROUP_PLANS, TransportCapability.NOTES}
+    )
     time_limit_s = 0.5
     quiet_s = 0.05
 
@@ -70,6 +72,36 @@ Group.check = lambda self, identity: None
 """,
         ["test_a_member_of_an_old_generation_is_fenced", "test_a_stranger_to_the_group_is_fenced"],
     ),
+    "a group whose notes outlive the offsets that they were of": (
+        """
+from faust_core.memory.group import Group
+store = Group._store
+def keep(self, offsets):
+    notes = dict(self.notes)
+    store(self, offsets)
+    self.notes |= {tp: notes.get(tp, "") for tp, (_, note) in offsets.items() if not note}
+Group._store = keep
+""",
+        ["test_a_commit_without_a_note_leaves_none", "test_a_note_may_be_replaced_while_its_offset_stays"],
+    ),
+    "a group that keeps the beginning of a note": (
+        """
+from faust_core.memory.group import Group
+store = Group._store
+Group._store = lambda self, offsets: store(self, {tp: noted._replace(note=noted.note[:1000])
+    for tp, noted in offsets.items()})
+""",
+        ["test_a_long_note_is_kept_whole_and_a_longer_one_refused"],
+    ),
+    "a producer that forgets to note": (
+        """
+from faust_core.memory.producer import MemoryTransactionalProducer as Producer
+commit = Producer.commit_noted
+Producer.commit_noted = lambda self, offsets, member: commit(
+    self, {tp: noted._replace(note="") for tp, noted in offsets.items()}, member)
+""",
+        ["test_a_note_stands_beside_the_transactional_id", "test_after_a_refused_note_a_transaction_can_be_aborted"],
+    ),
     "a position that stands before transaction markers": (
         """
 from faust_core.memory.consumer import MemoryConsumer
@@ -108,8 +140,8 @@ def test_a_rule_that_is_overridden_without_a_reason_fails_at_collection(pytester
 
 
 def test_capabilities_must_be_declared(pytester: pytest.Pytester) -> None:
-    lines = [line for line in _SUITE.splitlines() if "capabilities =" not in line]
-    pytester.makepyfile(test_mutant="\n".join(lines))
+    before, _, after = _SUITE.partition("    capabilities = frozenset(")
+    pytester.makepyfile(test_mutant=before + after.partition("    )\n")[2])
     result = _run(pytester, "test_check")
     result.stdout.fnmatch_lines(["*TestMutant must declare what it can*"])
 

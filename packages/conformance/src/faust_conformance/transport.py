@@ -20,6 +20,7 @@ from __future__ import annotations
 from faust_conformance._transport.administering import AdminRules
 from faust_conformance._transport.base import MakeTransport, TransportCapability
 from faust_conformance._transport.consuming import ConsumerRules
+from faust_conformance._transport.noting import NoteRules
 from faust_conformance._transport.producing import ProducerRules
 from faust_conformance._transport.transactions import TransactionRules
 
@@ -27,9 +28,9 @@ __all__ = ["MakeTransport", "TransportCapability", "TransportConformance"]
 
 
 class TransportConformance(
-    ConsumerRules, ProducerRules, TransactionRules, AdminRules, capability_type=TransportCapability
+    ConsumerRules, ProducerRules, TransactionRules, NoteRules, AdminRules, capability_type=TransportCapability
 ):
-    """All rules of `faust_core.protocols.transport`.
+    """All rules of `faust_core.protocols.transport` and `.notes`.
 
     The implementer gives the fixture `make_transport`, and for what is declared the hooks `clogged_transport`,
     `lose_partition` and `crash`; their docstrings say what they must do.

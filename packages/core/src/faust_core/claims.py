@@ -72,7 +72,13 @@ class Decoding(Protocol):
 
 
 class ClaimHolder(Protocol):
-    """The subscription that a claim was made on."""
+    """The subscription that a claim was made on.
+
+    Attributes:
+        name: of the stream.
+    """
+
+    name: str
 
     def release(self, claim: Claim, /) -> None: ...
 
@@ -145,6 +151,11 @@ class Claim:
     def has_written(self) -> bool:
         """Whether the item in hand has changed a table."""
         return self.wrote >= 0 if self.held else self.wrote == self.index
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream that it is of."""
+        return self.source.name
 
     @property
     def tp(self) -> TopicPartition:

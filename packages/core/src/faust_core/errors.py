@@ -15,6 +15,7 @@ FaustError
 │   ├── FencedError              another member has taken over: drop what is not committed
 │   ├── TransactionAborted       the transaction is rolled back; rewind and begin again
 │   ├── TransactionInDoubt       committed or rolled back: the committed offsets will tell
+│   ├── NoteRefused              a note with an offset is longer than the broker keeps
 │   ├── AuthenticationError      the broker refused the credentials
 │   ├── TopicMissing             a topic neither exists nor may be created
 │   └── RecordTooLarge           over the broker's or the client's limit
@@ -53,6 +54,7 @@ __all__ = [
     "NoCurrentEvent",
     "NoSuchTable",
     "NotOwned",
+    "NoteRefused",
     "PartitionsMismatch",
     "PeerUnreachable",
     "PluginMissing",
@@ -200,8 +202,20 @@ class TopicMissing(TransportError):
     """A topic does not exist and may not, or could not, be created."""
 
 
+class NoteRefused(TransportError):
+    """The broker does not keep a note of this length with a committed offset; the message names its setting."""
+
+
 class RecordTooLarge(TransportError):
-    """A record is over the limit of the client or the broker; it was not sent."""
+    """A record is over the limit of the client or the broker; it was not sent.
+
+    Attributes:
+        max_bytes: what key and value may have together, without headers; None where only the broker knows.
+    """
+
+    def __init__(self, reason: str, *, max_bytes: int | None = None) -> None:
+        super().__init__(reason)
+        self.max_bytes = max_bytes
 
 
 class StoreError(FaustError):

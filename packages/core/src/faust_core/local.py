@@ -101,6 +101,8 @@ class LocalTask:
 class LocalSource:
     """Hands out the values of an async iterator, one at a time, to the one loop that reads it."""
 
+    name = "iterable"
+
     def __init__(self, topic: Topic[Any, Any], values: AsyncIterator[Any]) -> None:
         self._decoding = LocalDecoding(topic)
         self._values = values

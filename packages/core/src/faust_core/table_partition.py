@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from typing import Any, Protocol
 
 from faust_core.claims import TaskView
-from faust_core.errors import DecodeError, EncodeError
+from faust_core.errors import DecodeError, EncodeError, RecordTooLarge
 from faust_core.protocols.store import Change, Store
 from faust_core.records import TopicPartition
 from faust_core.table_codec import TableCodec, WindowedCodec, deleted_keys, hashable
@@ -23,6 +23,7 @@ from faust_core.table_watch import TableWatch, watched
 __all__ = [
     "DELETED",
     "MISSING",
+    "ChangeTooLarge",
     "PartitionedTable",
     "TableCodec",
     "TablePartition",
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 Values = list[bytes | None]
 
+#: of a key in a message
+MAX_SHOWN = 100
 COUNTED = ("reads", "keys_read", "scans", "batches", "changes", "read_s", "write_s")
 
 
@@ -50,11 +53,32 @@ class UnwritableChange(EncodeError):
         self.table = table
 
 
+class ChangeTooLarge(RecordTooLarge):
+    """A change is over what the table's changelog takes.
+
+    Attributes:
+        table: whose change it is.
+    """
+
+    def __init__(self, table: PartitionedTable, changelog: TopicPartition, change: Change, max_bytes: int) -> None:
+        key, value = change
+        size = len(key) + len(value or b"")
+        shown = repr(key) if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]!r}…"
+        super().__init__(
+            f"a change of table {table.name!r}, partition {changelog.partition}, has {size} bytes, and its changelog "
+            f"takes {max_bytes}: the one of key {shown}. Raise max.message.bytes of topic {changelog.topic}, and "
+            "producer_max_request_size where that is less; or keep less under one key",
+            max_bytes=max_bytes,
+        )
+        self.table = table
+
+
 class PartitionedTable(Protocol):
     """What a partition knows of its table.
 
     Attributes:
         strict: each change is encoded when it is made, as one of an earlier checkpoint could not be.
+        max_change_bytes: how large a change may be then, key and value; None where that has never been too little.
         overlay_type: what holds uncommitted changes; None for a plain dict.
         observer: told of each change.
         on_changelog_event: told of each changelog record that is read.
@@ -64,6 +88,7 @@ class PartitionedTable(Protocol):
 
     name: str
     strict: bool
+    max_change_bytes: int | None
     overlay_type: type[Overlay] | None
     observer: Callable[[Any, Any, Any], Any] | None
     on_changelog_event: Callable[[Any], Any] | None
@@ -176,7 +201,11 @@ class TablePartition:
         self._encoded[key] = self._encode(key, value)
 
     def _encode(self, key: Any, value: Any) -> Change:
-        return self.codec.encode_key(key), None if value is DELETED else self.codec.encode_value(value)
+        change = self.codec.encode_key(key), None if value is DELETED else self.codec.encode_value(value)
+        max_bytes = self.table.max_change_bytes
+        if max_bytes is not None and len(change[0]) + len(change[1] or b"") > max_bytes:
+            raise ChangeTooLarge(self.table, self.changelog, change, max_bytes)
+        return change
 
     def change_outside(self, key: Any, value: Any) -> None:
         """Change a key where no event is in hand.  It belongs to the next checkpoint; a rewind keeps it.

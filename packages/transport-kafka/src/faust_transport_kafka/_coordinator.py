@@ -24,9 +24,11 @@ from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGro
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as Position
 
+from faust_core.protocols.notes import NotedOffset
 from faust_core.protocols.transport import GroupProtocol
 from faust_core.records import TopicPartition
 from faust_transport_kafka._logging import Reachability
+from faust_transport_kafka.offset_metadata import terminated
 
 __all__ = ["Coordinator", "CoordinatorEvents", "clock_s"]
 
@@ -148,12 +150,12 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka's class h
         self._rejoin_wanted = True
         self.request_rejoin()
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, NotedOffset]) -> None:
         """Commit once, under the present generation; raises aiokafka's errors."""
         await self.ensure_coordinator_known()
         async with self._commit_lock:
             await self._do_commit_offsets(
-                None, {Position(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+                None, {Position(*tp): OffsetAndMetadata(at, terminated(note)) for tp, (at, note) in offsets.items()}
             )
 
     async def stop(self) -> None:

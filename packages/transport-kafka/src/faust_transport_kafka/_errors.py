@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from faust_core.errors import (
     AuthenticationError,
     FencedError,
+    NoteRefused,
     RecordTooLarge,
     RetriableTransportError,
     TopicMissing,
@@ -145,6 +146,8 @@ def translate(error: BaseException | KafkaError, doing: str) -> TransportError:
         return AuthenticationError(f"{message}. {_advice(cause.str())}")
     if code in FENCED_MEMBER or code in FENCED_PRODUCER:
         return FencedError(f"{message}. Another member has taken over")
+    if code == KafkaError.OFFSET_METADATA_TOO_LARGE:
+        return NoteRefused(f"{message}. Raise offset.metadata.max.bytes of the brokers to 4096, which is its default")
     if code in TOO_LARGE:
         return RecordTooLarge(f"{message}. Raise the limit of the broker, the topic and the producer, or send less")
     if code in MISSING:

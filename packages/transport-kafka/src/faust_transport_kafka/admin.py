@@ -39,6 +39,7 @@ from faust_transport_kafka._errors import (
     translate,
 )
 from faust_transport_kafka.config import ClientConfig
+from faust_transport_kafka.offset_metadata import writer_in
 
 __all__ = ["KafkaAdmin", "reach"]
 
@@ -140,7 +141,8 @@ class KafkaAdmin:
             f"read who committed the offsets of group {group_id}",
             lambda: self._threads.submit(self._read_positions, group_id, wanted),
         )
-        return {TopicPartition(p.topic, p.partition): p.metadata for p in found if p.offset >= 0 and p.metadata}
+        writers = {TopicPartition(p.topic, p.partition): writer_in(p) for p in found if p.offset >= 0}
+        return {tp: writer for tp, writer in writers.items() if writer}
 
     async def fence(self, transactional_ids: Collection[str], /) -> None:
         await asyncio.gather(*(self._fence(transactional_id) for transactional_id in transactional_ids))

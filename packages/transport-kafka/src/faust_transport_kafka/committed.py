@@ -10,10 +10,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Position
 
 from faust_core.errors import RetriableTransportError, TransportError
+from faust_core.protocols.notes import NotedOffset
 from faust_core.records import TopicPartition
 from faust_transport_kafka._errors import all_brokers_down, as_kafka_error, refused, translate
 from faust_transport_kafka._logging import Reachability
 from faust_transport_kafka.config import ClientConfig
+from faust_transport_kafka.offset_metadata import note_in
 
 __all__ = ["CommittedOffsets"]
 
@@ -38,7 +40,11 @@ class CommittedOffsets:
         self._closed = False
 
     async def read(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int | None]:
-        """Return the offsets; waits for an absent broker as long as it takes.
+        """Return the offsets alone; see `read_noted`."""
+        return {tp: None if one is None else one.offset for tp, one in (await self.read_noted(partitions)).items()}
+
+    async def read_noted(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, NotedOffset | None]:
+        """Return the offsets and their notes; waits for an absent broker as long as it takes.
 
         Raises:
             AuthenticationError: the broker refuses us, or the group to us.
@@ -74,17 +80,18 @@ class CommittedOffsets:
 
     # -- on the thread ------------------------------------------------------------------------------------
 
-    def _ask(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
+    def _ask(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, NotedOffset | None]:
         if self._client is None:
             name = f"{self._config.context.client_id}-offsets"
             self._client = Consumer(self._config.consumer(name, self._group_id, self._on_error))
         self._client.poll(0)  # log lines and errors
         answers = self._client.committed([Position(*tp) for tp in partitions], timeout=SLICE_S)
-        found: dict[TopicPartition, int | None] = {}
+        found: dict[TopicPartition, NotedOffset | None] = {}
         for answer in answers:
             if answer.error is not None:
                 raise KafkaException(answer.error)
-            found[TopicPartition(answer.topic, answer.partition)] = answer.offset if answer.offset >= 0 else None
+            noted = NotedOffset(answer.offset, note_in(answer)) if answer.offset >= 0 else None
+            found[TopicPartition(answer.topic, answer.partition)] = noted
         return found
 
     def _close(self) -> None:

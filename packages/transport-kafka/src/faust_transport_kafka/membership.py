@@ -14,6 +14,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 
 from faust_core.errors import FencedError, RetriableTransportError, TransportError
 from faust_core.protocols.lease import LeasedMembership
+from faust_core.protocols.notes import NotedOffset, NotingMembership
 from faust_core.protocols.transport import Assignment, GroupMetadata, GroupProtocol, Membership, RebalanceListener
 from faust_core.records import TopicPartition
 from faust_transport_kafka._coordinator import Coordinator, clock_s
@@ -95,6 +96,9 @@ class KafkaMembership:
         return self._identity
 
     async def commit(self, offsets: Mapping[TopicPartition, int], /) -> None:
+        await self.commit_noted({tp: NotedOffset(offset) for tp, offset in offsets.items()})
+
+    async def commit_noted(self, offsets: Mapping[TopicPartition, NotedOffset], /) -> None:
         if not offsets:
             return
         coordinator = self._coordinator
@@ -105,11 +109,16 @@ class KafkaMembership:
         try:
             await self._on_thread(self._commit(coordinator, offsets, self._identity.generation))
         except (aio.KafkaError, TimeoutError) as exc:
-            tp, offset = next(iter(offsets.items()))
+            tp, (offset, _) = next(iter(offsets.items()))
             raise translate(exc, f"cannot commit {tp} at {offset} (of {len(offsets)}) in {self._group_id}") from exc
 
     async def committed(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int | None]:
         return await self._committed.read(partitions)
+
+    async def committed_noted(
+        self, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, NotedOffset | None]:
+        return await self._committed.read_noted(partitions)
 
     def lease_s(self) -> float:
         coordinator = self._coordinator
@@ -204,7 +213,9 @@ class KafkaMembership:
         await self._client.set_topics(topics)
         self._subscription.subscribe(topics)
 
-    async def _commit(self, coordinator: Coordinator, offsets: Mapping[TopicPartition, int], generation: int) -> None:
+    async def _commit(
+        self, coordinator: Coordinator, offsets: Mapping[TopicPartition, NotedOffset], generation: int
+    ) -> None:
         if coordinator.generation == NO_GENERATION:
             raise aio.UnknownMemberIdError(self._group_id)
         if coordinator.generation != generation:
@@ -279,3 +290,4 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 if TYPE_CHECKING:
     _: type[Membership] = KafkaMembership
     _leased: type[LeasedMembership] = KafkaMembership
+    _noting: type[NotingMembership] = KafkaMembership

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Position
 
 from faust_core.errors import FencedError, RetriableTransportError, TransportError
+from faust_core.protocols.notes import NotedOffset, NotingMembership
 from faust_core.protocols.transport import Assignment, GroupMetadata, Membership, RebalanceListener
 from faust_core.records import TopicPartition
 from faust_transport_kafka import group_metadata
@@ -23,6 +24,7 @@ from faust_transport_kafka._logging import Reachability
 from faust_transport_kafka.admin import reach
 from faust_transport_kafka.committed import CommittedOffsets
 from faust_transport_kafka.config import ClientConfig
+from faust_transport_kafka.offset_metadata import positions
 
 __all__ = ["PlainMembership"]
 
@@ -81,20 +83,27 @@ class PlainMembership:
         return self._identity
 
     async def commit(self, offsets: Mapping[TopicPartition, int], /) -> None:
+        await self.commit_noted({tp: NotedOffset(offset) for tp, offset in offsets.items()})
+
+    async def commit_noted(self, offsets: Mapping[TopicPartition, NotedOffset], /) -> None:
         if not offsets:
             return
         if self._client is None or self._left or self._identity.generation == group_metadata.NO_GENERATION:
             raise FencedError(f"this worker is not a member of group {self._group_id}: nothing was committed")
         if not self._settled:
             raise RetriableTransportError(f"group {self._group_id} is rebalancing: nothing was committed")
-        positions = [Position(*tp, offset) for tp, offset in offsets.items()]
         try:
-            await self._on_thread(lambda client: _commit(client, positions))
+            await self._on_thread(lambda client: _commit(client, positions(offsets)))
         except (KafkaException, RuntimeError) as exc:
             raise translate(exc, f"cannot commit {len(offsets)} offsets in group {self._group_id}") from exc
 
     async def committed(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int | None]:
         return await self._committed.read(partitions)
+
+    async def committed_noted(
+        self, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, NotedOffset | None]:
+        return await self._committed.read_noted(partitions)
 
     async def leave(self) -> None:
         if self._left:
@@ -218,3 +227,4 @@ def _commit(client: Client, positions: list[Position]) -> None:
 
 if TYPE_CHECKING:
     _: type[Membership] = PlainMembership
+    _noting: type[NotingMembership] = PlainMembership

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
-from confluent_kafka import TopicPartition as Position
 
 from faust_core.errors import FencedError, TransactionAborted, TransactionInDoubt, TransportError
+from faust_core.protocols.notes import NotedOffset, NotingProducer
 from faust_core.protocols.transport import GroupMetadata, OnDelivery, TransactionalProducer
 from faust_core.records import TopicPartition
 from faust_transport_kafka import group_metadata
@@ -28,6 +28,7 @@ from faust_transport_kafka._errors import (
     translate,
 )
 from faust_transport_kafka.config import ClientConfig
+from faust_transport_kafka.offset_metadata import positions
 from faust_transport_kafka.producer import ClosedClient, KafkaProducer, delivery_report, release
 
 __all__ = ["KafkaTransactionalProducer"]
@@ -93,6 +94,11 @@ class KafkaTransactionalProducer(KafkaProducer):
             self._open = True
 
     async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata | None, /) -> None:
+        await self.commit_noted({tp: NotedOffset(offset) for tp, offset in offsets.items()}, member)
+
+    async def commit_noted(
+        self, offsets: Mapping[TopicPartition, NotedOffset], member: GroupMetadata | None, /
+    ) -> None:
         if member is None and offsets:
             raise ValueError("commit needs the member whose offsets these are: nothing would be fenced without it")
         if member is not None and not offsets:
@@ -104,12 +110,11 @@ class KafkaTransactionalProducer(KafkaProducer):
             raise TransactionAborted(f"the transaction of {self._transactional_id} has failed: abort it first")
         if member is not None:
             # Whoever reads the offsets next can tell whose transaction may be open: `Admin.committed_by`.
-            name = self._transactional_id
-            positions = [Position(tp.topic, tp.partition, offset, name) for tp, offset in offsets.items()]
+            noted = positions(offsets, self._transactional_id)
             identity = group_metadata.encode(member)
             try:
                 await self._call(
-                    lambda client: client.send_offsets_to_transaction(positions, identity, SLICE_S),
+                    lambda client: client.send_offsets_to_transaction(noted, identity, SLICE_S),
                     f"add offsets of group {member.group_id}, generation {member.generation}, to the transaction of",
                     # Called again after a broken connection, it does not return, nearly always.
                     patience_s=0.0,
@@ -215,7 +220,7 @@ class KafkaTransactionalProducer(KafkaProducer):
         if error.code() in FENCED_PRODUCER:
             self._fenced = str(translate(error, doing))
             return FencedError(self._fenced)
-        if error.code() in FENCED_MEMBER or refused(error):
+        if error.code() in FENCED_MEMBER or error.code() == KafkaError.OFFSET_METADATA_TOO_LARGE or refused(error):
             return translate(error, doing)
         if error.fatal() and committing:
             return TransactionInDoubt(f"{doing}, which may be committed all the same: {error.str()} ({error.name()})")
@@ -252,3 +257,4 @@ class KafkaTransactionalProducer(KafkaProducer):
 
 if TYPE_CHECKING:
     _: type[TransactionalProducer] = KafkaTransactionalProducer
+    _noting: type[NotingProducer] = KafkaTransactionalProducer

@@ -32,6 +32,8 @@ class TransportCapability(Enum):
     GROUP_PLANS = "group-plans"
     #: `TransportContext.instance_id` names a member across restarts.
     STATIC_MEMBERSHIP = "static-membership"
+    #: A text stands with each committed offset: `NotingMembership`, and with TRANSACTIONS `NotingProducer`.
+    NOTES = "notes"
     #: Records carry headers.
     HEADERS = "headers"
     #: `Admin.create_topics` and `delete_topics` work.  Without it the implementer overrides the fixture `topic`.

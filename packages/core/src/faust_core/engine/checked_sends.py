@@ -139,7 +139,9 @@ class CheckedProducer:
                 size += sum(len(name) + len(text or b"") + OVERHEAD_PER_HEADER for name, text in headers)
             if size > limits.max_bytes:
                 return RecordTooLarge(
-                    f"a record of {size} bytes is over the limit of topic {topic}, max.message.bytes={limits.max_bytes}"
+                    f"a record of {size} bytes is over the limit of topic {topic}, "
+                    f"max.message.bytes={limits.max_bytes}",
+                    max_bytes=limits.max_bytes - OVERHEAD,
                 )
         return None
 

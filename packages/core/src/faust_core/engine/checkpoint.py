@@ -12,20 +12,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from faust_core.asking import Asking
 from faust_core.claims import Claim
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.outgoing import Outgoing
+from faust_core.engine.progress import Progress, is_done
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
-from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt, StoreError, StoreLocked
+from faust_core.errors import (
+    BufferFull,
+    FencedError,
+    RecordTooLarge,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+)
 from faust_core.protocols.store import Change
 from faust_core.protocols.transport import GroupMetadata, Producer
 from faust_core.records import RecordMetadata, TopicPartition
 from faust_core.sensors import Counts, SensorDelegate
-from faust_core.table_partition import TablePartition
+from faust_core.table_partition import ChangeTooLarge, TablePartition
 
 __all__ = ["Checkpointer"]
 
@@ -61,7 +70,7 @@ class Checkpointer:
         asking: the open questions of actors that have an item in their hands.
         """
         self._outgoing = outgoing
-        #: what attached records are sent by
+        #: what changelogs and attached records are sent by
         self._producer = outgoing.producer
         self._fetcher = fetcher
         self._tasks = tasks
@@ -76,7 +85,9 @@ class Checkpointer:
         self.on_step: Callable[[str], None] = lambda _step: None
         self.commits = 0
         #: what the checkpoint under way commits; what the last one did not, when it failed
-        self._attempted: dict[TopicPartition, int] = {}
+        self._attempted: dict[TopicPartition, Progress] = {}
+        #: topics of which more was done than can be noted; said once
+        self._crowded: set[str] = set()
         self._abandoned = ""
         self._sensors = sensors or SensorDelegate()
         self._counts = counts or Counts()
@@ -92,7 +103,7 @@ class Checkpointer:
         self._idle.set()
 
     def send_by(self, producer: Producer) -> None:
-        """Send what is attached to events by another producer from now on."""
+        """Send changes, and what is attached to events, by another producer from now on."""
         self._producer = producer
 
     def abandon(self, reason: str) -> None:
@@ -105,12 +116,15 @@ class Checkpointer:
         """Tasks that were left out and wait for their next checkpoint, which should be soon."""
         return list(self._draining)
 
-    def was_committed(self, committed: Mapping[TopicPartition, int]) -> bool:
+    def was_committed(self, committed: Mapping[TopicPartition, Progress]) -> bool:
         """Whether the last checkpoint, which failed, has come about all the same, by what is `committed` now.
 
-        False where it had no new offsets.
+        False where no stream had got any further.
         """
-        return any(committed.get(tp, -1) >= offset for tp, offset in self._attempted.items())
+        return any(
+            (now := committed.get(tp)) is not None and (now.offset > progress.offset or now == progress)
+            for tp, progress in self._attempted.items()
+        )
 
     async def run(self, tasks: Collection[Task] | None = None, *, final: bool = False) -> bool:
         """Take one checkpoint.  Returns whether all tasks took part.
@@ -122,6 +136,7 @@ class Checkpointer:
         Raises:
             FencedError: this worker's partitions belong to others: drop everything.
             TransactionAborted, TransactionInDoubt: rewind to the committed offsets.
+            ChangeTooLarge: of a table, for its changelog; nothing was committed.
             TransportError: a record cannot be written; nothing was committed.
             StuckError: under exactly-once an item has been in flight for too long; or this one was abandoned.
             StoreLocked, StoreCorrupt: everything is committed, and a store cannot follow.
@@ -266,12 +281,14 @@ class Checkpointer:
         return not claim.buffered and (patient or claim.has_written)
 
     async def _commit(self, tasks: Collection[Task]) -> None:
-        offsets: dict[TopicPartition, int] = {}
+        progress: dict[TopicPartition, Progress] = {}
+        moved: dict[TopicPartition, Progress] = {}
         for task in tasks:
-            done = self._fetcher.done(task).items()
-            offsets.update({tp: offset for tp, offset in done if offset > task.committed.get(tp, -1)})
-        await self._send_attached(tasks)
-        self._attempted = dict(offsets)
+            found = self._fetcher.progress(task, noted=self._outgoing.keeps_notes, too_much=self._too_much)
+            progress |= found
+            moved |= {tp: now for tp, now in found.items() if _is_further(now, task.committed.get(tp))}
+        await self._send_attached(tasks, progress)
+        self._attempted = dict(moved)
         staged: list[tuple[TablePartition, list[Change], list[int]]] = []
         self.on_step("staging")
         changed = [table for task in tasks for table in task.tables.values() if table.changed]
@@ -285,28 +302,29 @@ class Checkpointer:
                 flushed = True
             await self._write_changelog(table, changes, written)
         self.on_step("changelog written")
-        if not staged and not offsets and not self._outgoing.pending:
+        if not staged and not moved and not self._outgoing.pending:
             return
         member = self._member()
-        if self._outgoing.exactly_once and not offsets:
+        committing = moved
+        if self._outgoing.exactly_once and not moved:
             # The broker checks the generation only where there is an offset to commit, so one is committed again.
-            offsets = next((dict([item]) for task in tasks for item in self._fetcher.done(task).items()), {})
+            committing = dict(list(progress.items())[:1])
         state = self._sensors.begin("on_commit_initiated", self._fetcher.consumer)
         flushing = time.monotonic()
         if not self._outgoing.exactly_once:
             await self._outgoing.flush()
             self._counts.flushed(time.monotonic() - flushing)
         self.on_step("flushed")
-        await self._outgoing.commit(offsets, member)
+        await self._outgoing.commit({tp: now.noted() for tp, now in committing.items()}, member)
         self._attempted = {}
         self._sensors.end("on_commit_completed", state, (self._fetcher.consumer,))
-        self._sensors.tell("on_tp_commit", offsets)
+        self._sensors.tell("on_tp_commit", {tp: now.offset for tp, now in committing.items()})
         for table, changes, _ in staged:
             self._counts.changed(table.table.name, changes)
         self.on_step("committed")
         self.commits += 1
         for task in tasks:
-            task.committed |= {tp: offset for tp, offset in offsets.items() if tp in task.inputs}
+            task.committed |= {tp: now for tp, now in committing.items() if tp in task.inputs}
         for table, changes, written in staged:
             # Reports come in the order of the records, each before the flush returns.
             if table.caught_up is None:
@@ -316,15 +334,27 @@ class Checkpointer:
             table.settle()
         self.on_step("applied")
 
-    async def _send_attached(self, tasks: Collection[Task]) -> None:
-        """Queue what was attached to events whose offsets are committed now."""
+    def _too_much(self, tp: TopicPartition, streams: Sequence[str]) -> None:
+        if self._outgoing.exactly_once and tp.topic not in self._crowded:
+            self._crowded.add(tp.topic)
+            log.warning(
+                "more was done of %s beyond its committed offset than can be noted with it%s: after a crash %s may "
+                "repeat events, under exactly once too. Fewer agents on this topic, or fewer events that wait to be "
+                "acknowledged, avoid that",
+                tp,
+                "" if self._outgoing.keeps_notes else ", as this transport keeps no notes",
+                ", ".join(streams),
+            )
+
+    async def _send_attached(self, tasks: Collection[Task], progress: Mapping[TopicPartition, Progress]) -> None:
+        """Queue what was attached to events that are committed now: their streams will not have them again."""
         for task in tasks:
             if not task.attached:
                 continue
-            done = self._fetcher.done(task)
             later = []
             for one in list(task.attached):
-                if one.offset >= done.get(one.claim.tp, one.claim.floor):
+                known = progress.get(one.claim.tp)
+                if not is_done((one.claim.floor,) if known is None else known.of(one.claim.stream), one.offset):
                     later.append(one)
                     continue
                 while True:
@@ -344,7 +374,7 @@ class Checkpointer:
                 written.append(metadata.offset + 1)
 
         topic, partition = table.changelog
-        send = self._outgoing.producer.send
+        send = self._producer.send
         last = len(changes) - 1
         for index, (key, value) in enumerate(changes):
             on_delivery = note if index == last else None
@@ -352,7 +382,11 @@ class Checkpointer:
                 try:
                     send(topic, value, key, partition, None, None, on_delivery)
                 except BufferFull:
-                    await self._outgoing.producer.drain()
+                    await self._producer.drain()
+                except RecordTooLarge as exc:
+                    size = len(key) + len(value or b"")
+                    max_bytes = size - 1 if exc.max_bytes is None else exc.max_bytes
+                    raise ChangeTooLarge(table.table, table.changelog, (key, value), max_bytes) from exc
                 else:
                     break
 
@@ -372,6 +406,12 @@ class Checkpointer:
                 await asyncio.sleep(STORE_RETRY_S)
             else:
                 return
+
+
+def _is_further(now: Progress, committed: Progress | None) -> bool:
+    if committed is None or now.offset > committed.offset:
+        return True
+    return now.offset == committed.offset and now.streams != committed.streams
 
 
 class StuckError(FencedError):

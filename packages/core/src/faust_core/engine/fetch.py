@@ -13,6 +13,7 @@ from typing import Any
 
 from faust_core.engine.held_back import HeldBack
 from faust_core.engine.isolated import IsolatedSubscription
+from faust_core.engine.progress import Done, Progress, beyond, common
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
 from faust_core.engine.watching import MessageWatch
@@ -101,16 +102,17 @@ class Fetcher:
 
     # -- partitions
 
-    async def start(self, task: Task, positions: Mapping[TopicPartition, int]) -> None:
-        """Begin to read a task's partitions."""
-        for tp, position in positions.items():
+    async def start(self, task: Task, positions: Mapping[TopicPartition, Progress]) -> None:
+        """Begin to read a task's partitions; each stream gets what it has not done."""
+        for tp, progress in positions.items():
             self._tasks[tp] = task
             for subscription in self._subscribers.get(tp.topic, ()):
-                subscription.add(tp, task, position)
+                subscription.add(tp, task, progress.offset, _before(subscription, progress))
         self.start_closing(task)
         async with self._moving:
             # What a rewind has assigned meanwhile may be in progress already: it must not be read a second time.
-            new = {tp: at for tp, at in positions.items() if tp not in self._assigned and self._tasks.get(tp) is task}
+            mine = (tp for tp in positions if tp not in self._assigned and self._tasks.get(tp) is task)
+            new = {tp: positions[tp].offset for tp in mine}
             self._assigned |= new.keys()
             if new:
                 await self._consumer.assign(new)
@@ -121,19 +123,20 @@ class Fetcher:
         for table in task.tables.values():
             table.start_closing(task, self._subscribers.get(table.changelog.topic, ()))
 
-    async def rewind(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Forget what is queued and read again from `positions`."""
+    async def rewind(self, positions: Mapping[TopicPartition, Progress]) -> None:
+        """Forget what is queued and read again from `positions`; each stream gets what it has not done."""
+        offsets = {tp: progress.offset for tp, progress in positions.items()}
         async with self._moving:
-            await self._consumer.assign(positions)
+            await self._consumer.assign(offsets)
             self._assigned |= positions.keys()
             # What a poll that is under way brings may be of the old position.
-            self._moved |= positions
-            for tp, position in positions.items():
+            self._moved |= offsets
+            for tp, progress in positions.items():
                 for subscription in self._subscribers.get(tp.topic, ()):
                     queue = subscription.queue(tp)
                     if queue is not None:
-                        queue.clear(position)
-        self._forget(positions)
+                        queue.clear(progress.offset, _before(subscription, progress))
+        self._forget(offsets)
         self._consumer.resume(list(positions))
 
     async def stop(self, task: Task) -> None:
@@ -159,25 +162,42 @@ class Fetcher:
                 self.start_closing(task)
         for tp, task in self._tasks.items():
             if tp.topic in subscription.topic.topics and subscription.queue(tp) is None:
-                subscription.add(tp, task, self._consumer.position(tp) or 0)
+                position = self._consumer.position(tp) or 0
+                known = task.committed.get(tp)
+                before = () if known is None else _before(subscription, known)
+                subscription.add(tp, task, position, beyond(before, position) or () if before else ())
 
     def done_with(self, tp: TopicPartition) -> int | None:
         """Return the offset below which all streams are done with a partition; None where it is not read here."""
         queues = [subscription.queue(tp) for subscription in self._subscribers.get(tp.topic, ())]
-        return min((queue.done for queue in queues if queue is not None), default=None)
+        return min((queue.done[0] for queue in queues if queue is not None), default=None)
 
-    def done(self, task: Task) -> dict[TopicPartition, int]:
-        """Return the next-to-read offsets of a task: the least that its streams have done."""
-        offsets: dict[TopicPartition, int] = {}
+    def progress(
+        self, task: Task, *, noted: bool, too_much: Callable[[TopicPartition, Sequence[str]], None] = lambda *_: None
+    ) -> dict[TopicPartition, Progress]:
+        """Return how far the streams of a task's partitions are; of partitions that none reads nothing.
+
+        Args:
+            noted: whether it can be kept what streams have done beyond the least of them.
+            too_much: called where that is not so, or not for all of it, with the names of those streams.
+        """
+        found: dict[TopicPartition, Progress] = {}
         for tp in task.inputs:
-            done = [
-                queue.done
-                for subscription in self._subscribers.get(tp.topic, ())
-                if subscription.topic.acks and (queue := subscription.queue(tp)) is not None
-            ]
-            if done:
-                offsets[tp] = min(done)
-        return offsets
+            streams: dict[str, list[Done]] = {}
+            for subscription in self._subscribers.get(tp.topic, ()):
+                if subscription.topic.acks and (queue := subscription.queue(tp)) is not None:
+                    streams.setdefault(subscription.name, []).append(queue.done)
+            if streams:
+                offset = min(done[0] for several in streams.values() for done in several)
+                known = task.committed.get(tp)
+                # Streams that are not open here, or not now, have done what they have done.
+                ahead = {} if known is None else {name: d for name, d in known.streams.items() if name not in streams}
+                ahead |= {name: common(several) for name, several in streams.items()}
+                more = {name: left for name, done in ahead.items() if (left := beyond(done, offset)) is not None}
+                found[tp], cut = Progress.fitting(offset, more) if noted else (Progress(offset), list(more))
+                if cut:
+                    too_much(tp, cut)
+        return found
 
     def on_drained(self, tp: TopicPartition) -> None:
         """An actor has taken the last record of a partition's queue, or acknowledged many."""
@@ -313,3 +333,8 @@ class Fetcher:
             self._paused.discard(tp)
             self._held.drop(tp)
         self._room.set()
+
+
+def _before(subscription: AnySubscription, progress: Progress) -> Done:
+    """Return what a stream has done beyond the committed offset; nothing where its progress is not kept."""
+    return progress.ahead(subscription.name) if subscription.topic.acks else ()

@@ -56,7 +56,18 @@ class FoundClaim(Claim):
     The buffer is changed already, so no checkpoint may come before the last of it is done.
     """
 
-    __slots__ = ()
+    __slots__ = ("_side",)
+
+    def __init__(self, side: str, *claim: Any) -> None:
+        """Args:
+        side: the name of the stream that the record is of.
+        """
+        super().__init__(*claim)
+        self._side = side
+
+    @property
+    def stream(self) -> str:
+        return self._side
 
     @property
     def has_written(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from faust_core.claims import Claim
+from faust_core.engine.progress import Done, name_of_stream
 from faust_core.engine.subscription import PartitionQueue, Subscription
 from faust_core.engine.task import Task
 from faust_core.records import RecordBatch, TopicPartition
@@ -31,6 +32,7 @@ class IsolatedSubscription:
     ) -> None:
         self.topic = topic
         self.owner = owner
+        self.name = name_of_stream(owner)
         self._open_partition = open_partition
         self._close_partition = close_partition
         self._parts: dict[TopicPartition, Subscription] = {}
@@ -56,9 +58,9 @@ class IsolatedSubscription:
         part = self._parts.get(tp)
         return None if part is None else part.queue(tp)
 
-    def add(self, tp: TopicPartition, task: Task, position: int) -> None:
+    def add(self, tp: TopicPartition, task: Task, position: int, before: Done = ()) -> None:
         part = self._parts[tp] = self._open_partition(tp)
-        part.add(tp, task, position)
+        part.add(tp, task, position, before)
 
     def remove(self, tp: TopicPartition) -> None:
         part = self._parts.pop(tp, None)

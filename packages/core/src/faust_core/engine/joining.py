@@ -17,6 +17,7 @@ from typing import Any
 from faust_core._context import current_claim
 from faust_core.claims import Claim, EventWatch
 from faust_core.engine.found import FoundBatch, FoundClaim, FoundDecoding
+from faust_core.engine.progress import name_of_stream
 from faust_core.engine.subscription import TURN_S, PartitionQueue, Subscription
 from faust_core.engine.task import Task
 from faust_core.errors import DecodeError, PartitionsMismatch
@@ -57,7 +58,10 @@ class JoinSource:
     def __init__(self, two: TwoStreams, sides: Sequence[Subscription]) -> None:
         self.two = two
         self._join: IntervalJoin | None = two.join
+        self.name = two.name
         self.sides = sides
+        if sides[LEFT].name == sides[RIGHT].name:  # they may be of one topic
+            sides[RIGHT].name = name_of_stream(f"{sides[RIGHT].name}/right")
         self._topics = [FoundDecoding(stream.topic) for stream in two.sides]
         self._lanes: dict[Task, Lane] = {}
         self._order: deque[tuple[Task, Lane]] = deque()
@@ -264,7 +268,7 @@ class JoinSource:
             subscription.release(claim)
             return None
         batch = FoundBatch(claim.tp, claim.offset, [one for one, _ in found], [record for _, record in found])
-        result = FoundClaim(batch, 0, len(batch), task, self._topics[side], self)
+        result = FoundClaim(subscription.name, batch, 0, len(batch), task, self._topics[side], self)
         result.actor = actor
         queue.claims[queue.claims.index(claim)] = result
         return result

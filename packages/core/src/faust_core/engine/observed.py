@@ -76,11 +76,13 @@ class Observed:
     def done_offsets(self) -> Offsets:
         done: dict[TopicPartition, int] = {}
         for task in self._tasks(TaskState.RUNNING):
-            done.update(self._worker.fetcher.done(task))
+            progress = self._worker.fetcher.progress(task, noted=False)
+            done.update({tp: each.offset for tp, each in progress.items()})
         return done
 
     def committed_offsets(self) -> Offsets:
-        return {tp: offset for task in self._tasks(TaskState.RUNNING) for tp, offset in list(task.committed.items())}
+        running = self._tasks(TaskState.RUNNING)
+        return {tp: progress.offset for task in running for tp, progress in list(task.committed.items())}
 
     def end_offsets(self) -> Offsets:
         return self._ends

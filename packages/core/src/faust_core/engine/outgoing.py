@@ -16,11 +16,13 @@ from faust_core.engine.outside import OutsideRecords
 from faust_core.errors import (
     BufferFull,
     FencedError,
+    NoteRefused,
     RetriableTransportError,
     TransactionAborted,
     TransactionInDoubt,
     TransportError,
 )
+from faust_core.protocols.notes import NotedOffset, NotingMembership, NotingProducer
 from faust_core.protocols.transport import (
     GroupMetadata,
     Membership,
@@ -57,6 +59,11 @@ class Outgoing(Protocol):
     def exactly_once(self) -> bool: ...
 
     @property
+    def keeps_notes(self) -> bool:
+        """Whether the notes of committed offsets are kept; otherwise they are dropped."""
+        ...
+
+    @property
     def pending(self) -> bool:
         """Whether something was sent that only a commit makes visible."""
         ...
@@ -67,10 +74,11 @@ class Outgoing(Protocol):
         """Wait until what was sent is written (under exactly-once: handed to the transaction)."""
         ...
 
-    async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, NotedOffset], member: GroupMetadata) -> None:
         """Commit; everything sent so far is written before.
 
         Raises:
+            NoteRefused: exactly-once needs the notes, and the broker takes none of their length.
             FencedError: the partitions belong to others by now.
             TransactionAborted: nothing of it will be seen; rewind.
             TransactionInDoubt: all of it will be seen, or nothing; rewind, and look at the committed offsets.
@@ -105,6 +113,11 @@ class AtLeastOnce:
     def __init__(self, producer: Producer, membership: Membership) -> None:
         self._producer = producer
         self._membership = membership
+        self._noting = membership if isinstance(membership, NotingMembership) else None
+
+    @property
+    def keeps_notes(self) -> bool:
+        return self._noting is not None
 
     @property
     def producer(self) -> Producer:
@@ -120,13 +133,21 @@ class AtLeastOnce:
     async def flush(self) -> None:
         await self._producer.flush()
 
-    async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, NotedOffset], member: GroupMetadata) -> None:
         if not offsets:
             return
         delay = RETRY_S
         while True:
             try:
-                await self._membership.commit(offsets)
+                if self._noting is not None:
+                    await self._noting.commit_noted(offsets)
+                else:
+                    await self._membership.commit({tp: noted.offset for tp, noted in offsets.items()})
+            except NoteRefused as exc:
+                log.warning(
+                    "%s. Going on without notes: after a crash streams of one topic may repeat more events", exc
+                )
+                self._noting = None
             except RetriableTransportError as exc:
                 if self._membership.metadata() != member:
                     raise FencedError(f"the group moved on before the commit went through: {exc}") from exc
@@ -157,9 +178,10 @@ class ExactlyOnce:
 
     exactly_once = True
 
-    def __init__(self, make_producer: Callable[[], TransactionalProducer]) -> None:
+    def __init__(self, make_producer: Callable[[], TransactionalProducer], membership: Membership) -> None:
         self._make_producer = make_producer
         self._inner = make_producer()
+        self.keeps_notes = isinstance(self._inner, NotingProducer) and isinstance(membership, NotingMembership)
         self._open = asyncio.Event()
         self._sent = False
         self._void = False
@@ -213,12 +235,17 @@ class ExactlyOnce:
 
     # -- Outgoing
 
-    async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, NotedOffset], member: GroupMetadata) -> None:
         async with self._ending:
             if self._void:
                 raise TransactionAborted("what was sent belongs to partitions that were taken away")
             self._open.clear()
-            await self._inner.commit(offsets, member if offsets else None)
+            if isinstance(self._inner, NotingProducer):
+                await self._inner.commit_noted(offsets, member if offsets else None)
+            else:
+                await self._inner.commit(
+                    {tp: noted.offset for tp, noted in offsets.items()}, member if offsets else None
+                )
             self._outside.committed()
             try:
                 await self.start()

@@ -321,7 +321,8 @@ class Streams:
                 # The attempt before this one failed: go on where its stream stands.
                 mine[index] = (subscription, run)
                 return subscription
-        subscription = self._new_subscription(topic, owner, actors=1)
+        name = owner if run is None else f"{_name_of(run.who)}/{owner}"
+        subscription = self._new_subscription(topic, owner, actors=1, name=name)
         mine.append((subscription, run))
         self._on_new_topic(subscription)
         return subscription
@@ -333,7 +334,8 @@ class Streams:
         known = self._pumps.get(name)
         if known is not None:
             return known
-        subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
+        # Whichever stream opens it: it is the same one.
+        subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1, name="(repartition)")
         self._counted(subscription, name)
         self._topics.repartitioned(name, parent.topic.topics)
         run = current_run.get()
@@ -407,13 +409,17 @@ class Streams:
     def together(self, who: str, sides: Sequence[Sequence[str]], tables: Sequence[str]) -> None:
         self._topics.together(who, sides, tables)
 
-    def _new_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+    def _new_subscription(
+        self, topic: Topic[Any, Any], owner: str, *, actors: int, name: str | None = None
+    ) -> Subscription:
         topic.on_open(self)
-        subscription = self._make_subscription(topic, owner, actors=actors)
+        subscription = self._make_subscription(topic, owner, actors=actors, name=name)
         self._fetcher.subscribe(subscription)
         return subscription
 
-    def _make_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
+    def _make_subscription(
+        self, topic: Topic[Any, Any], owner: str, *, actors: int, name: str | None = None
+    ) -> Subscription:
         subscription = Subscription(
             topic,
             owner,
@@ -421,8 +427,17 @@ class Streams:
             on_drained=self._fetcher.on_drained,
             on_idle=self._on_idle,
             on_undecodable=self._undecodable,
+            name=name,
         )
         return self._counted(subscription, owner, shared=actors > 1)
+
+
+def _name_of(who: object) -> str:
+    """Return the name of an actor or of a job's function that opens streams: the same after a restart."""
+    if isinstance(who, ActorRunner):
+        # The actors of isolated partitions come and go with them.
+        return who.agent.name if who.agent.isolated_partitions else who.name
+    return f"{getattr(who, '__module__', '')}.{getattr(who, '__qualname__', type(who).__qualname__)}"
 
 
 def _read_by(agent: Agent[Any]) -> Topic[Any, Any]:

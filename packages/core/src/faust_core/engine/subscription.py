@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from faust_core.claims import Claim, EventWatch
+from faust_core.engine.progress import Done, beyond, done_of, left_of, name_of_stream
 from faust_core.engine.task import Task
 from faust_core.records import RecordBatch, TopicPartition
 from faust_core.sensors import StreamCount
@@ -29,9 +30,13 @@ ACKED_STEP = 16
 class PartitionQueue:
     """The records of one partition that one subscription has not handed out yet, and the claims on those it has."""
 
-    __slots__ = ("at", "batches", "claims", "listed", "position", "queued", "redo", "task", "tp", "unacked")
+    __slots__ = ("at", "batches", "before", "claims", "listed", "position", "queued", "redo", "task", "tp", "unacked")
 
-    def __init__(self, tp: TopicPartition, task: Task, position: int) -> None:
+    def __init__(self, tp: TopicPartition, task: Task, position: int, before: Done = ()) -> None:
+        """Args:
+        position: where it is read from.
+        before: what this stream has done already, beyond `position`; it is not handed out.
+        """
         self.tp = tp
         self.task = task
         self.batches: deque[RecordBatch] = deque()
@@ -40,8 +45,9 @@ class PartitionQueue:
         #: given back undone (batch, start, stop): handed out again before anything else
         self.redo: deque[tuple[RecordBatch, int, int]] = deque()
         self.queued = 0
-        #: offset of the next record to arrive
-        self.position = position
+        #: offset of the next record to arrive, of those that are to be handed out
+        self.position = before[0] if before else position
+        self.before = before
         self.claims: list[Claim] = []
         #: offsets that the program has yet to acknowledge, with the claim that they were handed out by
         self.unacked: dict[int, Claim] = {}
@@ -61,10 +67,22 @@ class PartitionQueue:
         return self.batches[0].timestamps_ms[self.at]
 
     def append(self, batch: RecordBatch) -> None:
+        if self.before:
+            self._append_rest(batch)
+            return
         self.position = batch.next_offset
         if len(batch):
             self.batches.append(batch)
             self.queued += len(batch)
+
+    def _append_rest(self, batch: RecordBatch) -> None:
+        """Take of a batch what this stream has not done before it came here."""
+        for start, stop in left_of(batch, self.before):
+            self.redo.append((batch, start, stop))
+            self.queued += stop - start
+        left = beyond(self.before, batch.next_offset) or (batch.next_offset,)
+        self.position = left[0]
+        self.before = left if batch.next_offset < self.before[-1] else ()
 
     def claim(self, size: int, source: Subscription) -> Claim:
         if self.redo:
@@ -101,26 +119,32 @@ class PartitionQueue:
             self.queued += stop - start
 
     @property
-    def done(self) -> int:
-        """The next-to-read offset: everything below it is done."""
+    def done(self) -> Done:
+        """Everything that is done, also out of order."""
         next_offset = self.batches[0].offsets[self.at] if self.batches else self.position
-        return min(
-            [
-                next_offset,
-                *self.unacked,
-                *(claim.floor for claim in self.claims),
-                *(batch.offsets[at] for batch, at, _ in self.redo),
-            ]
-        )
+        undone = [(offset, offset + 1) for offset in self.unacked]
+        for claim in self.claims:
+            undone += _span(claim.batch, claim.start if claim.held else claim.index, claim.stop)
+        for batch, at, stop in self.redo:
+            undone += _span(batch, at, stop)
+        return done_of(undone, next_offset, self.before)
 
-    def clear(self, position: int) -> None:
+    def clear(self, position: int, before: Done = ()) -> None:
         self.batches.clear()
         self.redo.clear()
         self.claims.clear()
         self.unacked.clear()
         self.at = 0
         self.queued = 0
-        self.position = position
+        self.position = before[0] if before else position
+        self.before = before
+
+
+def _span(batch: RecordBatch, start: int, stop: int) -> list[tuple[int, int]]:
+    """Return the offsets from one record up to where the record at `stop` stands; nothing for no records."""
+    if start >= stop:
+        return []
+    return [(batch.offsets[start], batch.offsets[stop] if stop < len(batch) else batch.next_offset)]
 
 
 class Subscription:
@@ -138,9 +162,14 @@ class Subscription:
         on_drained: Callable[[TopicPartition], None],
         on_idle: Callable[[], None],
         on_undecodable: Callable[[Claim, Exception], Awaitable[None]],
+        name: str | None = None,
     ) -> None:
+        """Args:
+        name: what its progress is kept by: the same after a restart; the owner's if not given.
+        """
         self.topic = topic
         self.owner = owner
+        self.name = name_of_stream(name or owner)
         #: with several actors each takes one record at a time, so that a slow one holds up no other
         self._max_claim = MAX_CLAIM if actors == 1 else 1
         self._size = 1 if actors > 1 else 64
@@ -175,8 +204,8 @@ class Subscription:
         """Return a partition's queue; None where it has none, or reads no further."""
         return None if self.closed else self._queues.get(tp)
 
-    def add(self, tp: TopicPartition, task: Task, position: int) -> None:
-        self._queues[tp] = PartitionQueue(tp, task, position)
+    def add(self, tp: TopicPartition, task: Task, position: int, before: Done = ()) -> None:
+        self._queues[tp] = PartitionQueue(tp, task, position, before)
 
     def remove(self, tp: TopicPartition) -> None:
         queue = self._queues.pop(tp, None)

@@ -19,6 +19,7 @@ from collections.abc import Collection, Mapping
 
 from faust_core.claims import Attached
 from faust_core.engine.assignor import TaskId
+from faust_core.engine.progress import Progress
 from faust_core.records import TopicPartition
 from faust_core.table_partition import TablePartition
 
@@ -63,7 +64,7 @@ class Task:
         self.halted = False
         self.attached: list[Attached] | None = []
         self.state = state
-        self.committed: dict[TopicPartition, int] = {}
+        self.committed: dict[TopicPartition, Progress] = {}
 
     @property
     def partition(self) -> int:

@@ -17,6 +17,7 @@ from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.patience import patiently
 from faust_core.engine.plans import TaskId
+from faust_core.engine.progress import Progress
 from faust_core.engine.rebalance import WorkPlan
 from faust_core.engine.restore import Restorer
 from faust_core.engine.stores import Stores
@@ -24,6 +25,7 @@ from faust_core.engine.task import Task, TaskState
 from faust_core.engine.topics import Topics
 from faust_core.errors import TopicMissing
 from faust_core.joins.results import ResultPartition
+from faust_core.protocols.notes import NotingMembership
 from faust_core.protocols.transport import Admin, Membership
 from faust_core.records import TopicPartition
 from faust_core.sensors.delegate import State
@@ -150,14 +152,15 @@ class WorkerTasks:
             positions = await self.positions(task)
             await self._fetcher.start(task, {tp: positions[tp] for tp in new})
 
-    async def positions(self, task: Task) -> dict[TopicPartition, int]:
+    async def positions(self, task: Task) -> dict[TopicPartition, Progress]:
         """Return where a task's inputs go on: at the committed offset, else as `consumer_auto_offset_reset` says.
+
+        Streams that have done more than is committed go on behind that.
 
         Raises:
             TopicMissing: there is no committed offset and the setting is `none`.
         """
-        committed = await self._membership().committed(task.inputs)
-        positions = {tp: offset for tp, offset in committed.items() if offset is not None}
+        positions = await self._committed(task.inputs)
         task.committed = dict(positions)
         new = [tp for tp in task.inputs if tp not in positions]
         if not new:
@@ -168,7 +171,26 @@ class WorkerTasks:
                 f"no committed offset for {', '.join(map(str, sorted(new)))}, and consumer_auto_offset_reset is 'none'"
             )
         offsets = self._admin.end_offsets(new) if reset == "latest" else self._admin.start_offsets(new)
-        return {**positions, **await offsets}
+        return positions | {tp: Progress(offset) for tp, offset in (await offsets).items()}
+
+    async def _committed(self, inputs: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
+        membership = self._membership()
+        if not isinstance(membership, NotingMembership):
+            plain = await membership.committed(inputs)
+            return {tp: Progress(offset) for tp, offset in plain.items() if offset is not None}
+        noted = await membership.committed_noted(inputs)
+        found = {tp: Progress.read(one, tp) for tp, one in noted.items() if one is not None}
+        ahead = [tp for tp, progress in found.items() if progress.streams]
+        # What a partition lost its end, or was made anew, has now where streams had been already is other records.
+        ends = await self._admin.end_offsets(ahead) if ahead else {}
+        for tp, end in ends.items():
+            if found[tp].end > end:
+                log.warning(
+                    "%s ends at %d, before what streams had done of it (%d): its records are others now. All streams "
+                    "go on at the committed offset %d", tp, end, found[tp].end, found[tp].offset,
+                )  # fmt: skip
+                found[tp] = Progress(found[tp].offset)
+        return found
 
     async def warm(self, task: Task) -> None:
         for table in task.tables.values():

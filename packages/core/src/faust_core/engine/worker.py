@@ -54,7 +54,7 @@ from faust_core.errors import (
     TransportError,
 )
 from faust_core.protocols.transport import Producer, Transport
-from faust_core.table_partition import UnwritableChange
+from faust_core.table_partition import ChangeTooLarge, UnwritableChange
 
 __all__ = ["Worker"]
 
@@ -177,7 +177,9 @@ class Worker:
         self.membership = transport.membership(conf.id, self.member.protocol)
         self.outgoing: Outgoing
         if conf.exactly_once:
-            self.outgoing = ExactlyOnce(lambda: transport.transactional_producer(self._identity.transactional_id))
+            self.outgoing = ExactlyOnce(
+                lambda: transport.transactional_producer(self._identity.transactional_id), self.membership
+            )
         else:
             self.outgoing = AtLeastOnce(transport.producer(reports=bool(self._declarations.tables)), self.membership)
         fencing = Fencing(self.admin, conf.id, self._identity.transactional_id, self.topics.inputs_of)
@@ -602,6 +604,10 @@ class Worker:
                 await self.checkpointer.run(tasks)
         except (RecordTooLarge, TopicMissing) as exc:
             self._refused(exc)
+            if isinstance(exc, ChangeTooLarge):
+                # Then the event itself fails, and its agent's policy decides.
+                exc.table.max_change_bytes = exc.max_bytes
+                exc.table.be_strict()
             await self._rewind()
         except (TransactionAborted, TransactionInDoubt, StuckError) as exc:
             if isinstance(exc, TransactionAborted) and exc.refused:

@@ -11,11 +11,12 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from faust_core.clock import Clock, SystemClock
-from faust_core.errors import TopicMissing
+from faust_core.errors import NoteRefused, TopicMissing
 from faust_core.memory.faults import Faults
 from faust_core.memory.group import Group
 from faust_core.memory.log import PartitionLog
 from faust_core.memory.transactions import Transactions
+from faust_core.protocols.notes import NotedOffset
 from faust_core.records import ConsumerRecord, Headers, TopicPartition
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Broker:
         name: what `memory://NAME` finds it by, for as long as it lives.
         faults: what shall go wrong.
         topics: by name.  Not to be changed from outside.
+        max_note_bytes: a longer note with an offset is refused, as by Kafka's `offset.metadata.max.bytes`.
         auto_create: how many partitions a topic gets that is written to and does not exist; 0: that is an error.
     """
 
@@ -75,6 +77,7 @@ class Broker:
         self.faults.watch(self._connections_changed)
         self.topics: dict[str, Topic] = {}
         self.auto_create = 0
+        self.max_note_bytes = 4096
         self.transactions = Transactions(self.clock)
         self.members: dict[MemoryMembership, None] = {}
         self.transports: dict[MemoryTransport, None] = {}
@@ -202,6 +205,19 @@ class Broker:
     def committed(self, group_id: str) -> Mapping[TopicPartition, int]:
         """Return a copy of a group's committed offsets."""
         return dict(self.group(group_id).offsets)
+
+    def check_notes(self, offsets: Mapping[TopicPartition, NotedOffset]) -> None:
+        """Make sure that the notes are not longer than `max_note_bytes`.
+
+        Raises:
+            NoteRefused: one is.
+        """
+        for tp, (offset, note) in offsets.items():
+            if len(note.encode()) > self.max_note_bytes:
+                raise NoteRefused(
+                    f"{self.url} keeps no note of {len(note.encode())} bytes with the offset {offset} of {tp}: its "
+                    f"max_note_bytes is {self.max_note_bytes}"
+                )
 
     def end_session(self, client_id: str) -> None:
         """Remove a client from its groups as if its session had timed out; it learns so at once."""

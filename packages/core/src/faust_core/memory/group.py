@@ -16,6 +16,7 @@ from typing import Protocol
 from faust_core.clock import Clock, TimerHandle
 from faust_core.errors import FencedError, TransportError
 from faust_core.memory._signal import Signal
+from faust_core.protocols.notes import NotedOffset
 from faust_core.protocols.transport import Assignment, GroupMetadata
 from faust_core.records import TopicPartition
 
@@ -104,6 +105,7 @@ class Group:
         generation: grows by one whenever the work is divided.
         offsets: what is committed.
         writers: the transactional id under which an offset was committed, where it was one.
+        notes: what stands with an offset, where something does.
         pending: offsets of transactions that are not decided yet, by transactional id.
         changed: set when `pending` shrinks.
     """
@@ -115,7 +117,8 @@ class Group:
         self.generation = 0
         self.offsets: dict[TopicPartition, int] = {}
         self.writers: dict[TopicPartition, str] = {}
-        self.pending: dict[str, dict[TopicPartition, int]] = {}
+        self.notes: dict[TopicPartition, str] = {}
+        self.pending: dict[str, dict[TopicPartition, NotedOffset]] = {}
         self.changed = Signal(clock)
         self._clock = clock
         self._partition_counts = partition_counts
@@ -294,25 +297,35 @@ class Group:
                 f"not {identity.instance_id!r}"
             )
 
-    def commit(self, identity: GroupMetadata, offsets: Mapping[TopicPartition, int]) -> None:
-        """Store next-to-read offsets.
+    def commit(self, identity: GroupMetadata, offsets: Mapping[TopicPartition, NotedOffset]) -> None:
+        """Store next-to-read offsets and their notes.
 
         Raises:
             FencedError: the member or its generation is out of date.
         """
         self.check(identity)
-        self.offsets.update(offsets)
+        self._store(offsets)
         for tp in offsets:
             self.writers.pop(tp, None)
+
+    def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, NotedOffset | None]:
+        """Return what is committed, None where nothing is."""
+        known = self.offsets
+        return {tp: NotedOffset(known[tp], self.notes.get(tp, "")) if tp in known else None for tp in partitions}
 
     def settle(self, transactional_id: str, *, commit: bool) -> None:
         """Decide the pending offsets of a transaction."""
         offsets = self.pending.pop(transactional_id, None)
         if offsets is not None:
             if commit:
-                self.offsets.update(offsets)
+                self._store(offsets)
                 self.writers.update(dict.fromkeys(offsets, transactional_id))
             self.changed.set()
+
+    def _store(self, offsets: Mapping[TopicPartition, NotedOffset]) -> None:
+        for tp, (offset, note) in offsets.items():
+            self.offsets[tp] = offset
+            self.notes[tp] = note
 
     def is_pending(self, partitions: Collection[TopicPartition]) -> bool:
         return any(tp in offsets for offsets in self.pending.values() for tp in partitions)

@@ -13,6 +13,7 @@ from faust_core.memory._signal import Signal
 from faust_core.memory.broker import Broker
 from faust_core.memory.group import Assigned, Group, GroupClient, Lead, Lost, Rebalance
 from faust_core.protocols.lease import LeasedMembership
+from faust_core.protocols.notes import NotedOffset, NotingMembership
 from faust_core.protocols.transport import (
     GroupMetadata,
     GroupProtocol,
@@ -86,11 +87,15 @@ class MemoryMembership:
         return self._identity
 
     async def commit(self, offsets: Mapping[TopicPartition, int], /) -> None:
+        await self.commit_noted({tp: NotedOffset(offset) for tp, offset in offsets.items()})
+
+    async def commit_noted(self, offsets: Mapping[TopicPartition, NotedOffset], /) -> None:
         await self._faults.request(self.client_id, self._context.request_timeout_s)
         if self._fenced is not None:
             raise FencedError(f"{self.client_id} is not a member of group {self._group_id}: {self._fenced}")
         if not self._settled:
             raise RetriableTransportError(f"group {self._group_id} is rebalancing")
+        self._broker.check_notes(offsets)
         lost_answer = self._faults.take_commit_failure()
         if lost_answer is not False:
             self._group.commit(self._identity, offsets)
@@ -98,6 +103,12 @@ class MemoryMembership:
             raise RetriableTransportError("the commit was not confirmed (a fault that was asked for)")
 
     async def committed(self, partitions: Collection[TopicPartition], /) -> Mapping[TopicPartition, int | None]:
+        noted = await self.committed_noted(partitions)
+        return {tp: None if one is None else one.offset for tp, one in noted.items()}
+
+    async def committed_noted(
+        self, partitions: Collection[TopicPartition], /
+    ) -> Mapping[TopicPartition, NotedOffset | None]:
         timeout_s = self._context.request_timeout_s
         clock = self._broker.clock
         deadline = clock.monotonic() + timeout_s
@@ -109,7 +120,7 @@ class MemoryMembership:
                     f"a transaction with offsets of group {self._group_id} was not decided in {timeout_s:g} s"
                 )
             await self._group.changed.wait(remaining)
-        return {tp: self._group.offsets.get(tp) for tp in partitions}
+        return self._group.committed(partitions)
 
     async def leave(self) -> None:
         task = self._stop()
@@ -254,4 +265,5 @@ class MemoryMembership:
 if TYPE_CHECKING:
     _: type[Membership] = MemoryMembership
     _leased: type[LeasedMembership] = MemoryMembership
+    _noting: type[NotingMembership] = MemoryMembership
     _client: type[GroupClient] = MemoryMembership

@@ -23,6 +23,7 @@ from faust_core.memory._signal import Signal
 from faust_core.memory.broker import Broker, Topic
 from faust_core.memory.log import PartitionLog
 from faust_core.partitioner import partition_for
+from faust_core.protocols.notes import NotedOffset, NotingProducer
 from faust_core.protocols.transport import GroupMetadata, OnDelivery, Producer, TransactionalProducer, TransportContext
 from faust_core.records import Headers, RecordMetadata, TopicPartition
 
@@ -280,6 +281,11 @@ class MemoryTransactionalProducer(MemoryProducer):
         self._begun = True
 
     async def commit(self, offsets: Mapping[TopicPartition, int], member: GroupMetadata | None, /) -> None:
+        await self.commit_noted({tp: NotedOffset(offset) for tp, offset in offsets.items()}, member)
+
+    async def commit_noted(
+        self, offsets: Mapping[TopicPartition, NotedOffset], member: GroupMetadata | None, /
+    ) -> None:
         if bool(offsets) != (member is not None):
             raise ValueError(f"{self._id}: offsets and the member that read them are committed together or not at all")
         epoch = self._check_begun()
@@ -296,6 +302,7 @@ class MemoryTransactionalProducer(MemoryProducer):
             raise TransactionAborted(
                 f"the transaction of {self._id} lacks a record: {error}", refused=refused
             ) from error
+        self._broker.check_notes(offsets)
         if member is not None:
             group = self._broker.group(member.group_id)
             self._transactions.add_offsets(self._id, epoch, group, offsets, member)
@@ -350,3 +357,4 @@ class MemoryTransactionalProducer(MemoryProducer):
 if TYPE_CHECKING:
     _: type[Producer] = MemoryProducer
     _transactional: type[TransactionalProducer] = MemoryTransactionalProducer
+    _noting: type[NotingProducer] = MemoryTransactionalProducer

@@ -9,6 +9,7 @@ from faust_core.clock import Clock, TimerHandle
 from faust_core.errors import FencedError, TransactionAborted
 from faust_core.memory.group import Group
 from faust_core.memory.log import PartitionLog
+from faust_core.protocols.notes import NotedOffset
 from faust_core.protocols.transport import GroupMetadata
 from faust_core.records import Headers, TopicPartition
 
@@ -87,7 +88,7 @@ class Transactions:
         transactional_id: str,
         epoch: int,
         group: Group,
-        offsets: Mapping[TopicPartition, int],
+        offsets: Mapping[TopicPartition, NotedOffset],
         member: GroupMetadata,
     ) -> None:
         """Make offsets part of the transaction.

@@ -132,6 +132,7 @@ class DeclaredTable(Generic[K, V]):
         self.use_partitioner = use_partitioner
         self.partition_count: int | None = partitions
         self.strict = False
+        self.max_change_bytes: int | None = None
         self.window: Window | None = None
         self._buffers = recovery_buffer_size, standby_buffer_size
         self._changelog_topic = changelog_topic

@@ -89,6 +89,8 @@ def dead_letter(record: ConsumerRecord) -> DeadLetter:
 class _Nobody:
     """The holder of a claim that nobody works on: its item is done."""
 
+    name = "nobody"
+
     def release(self, claim: Claim, /) -> None: ...
 
     def trim(self, claim: Claim, /) -> None: ...

@@ -28,7 +28,9 @@ class Queue(Protocol):
     """What is known of a subscription's partition."""
 
     @property
-    def done(self) -> int: ...
+    def done(self) -> tuple[int, ...]:
+        """All below the first number, and what was done out of order."""
+        ...
 
 
 class Subscriber(Protocol):
@@ -80,7 +82,7 @@ class Closing:
 
     def _done(self) -> int:
         queues = [queue for s in self._subscribers if (queue := s.queue(self._part.changelog)) is not None]
-        return min((queue.done - self._base for queue in queues), default=0)
+        return min((queue.done[0] - self._base for queue in queues), default=0)
 
     def fold(self) -> None:
         """Mark what is done as closed."""
