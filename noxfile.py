@@ -30,6 +30,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust_schema_registry": "schema-registry",
     "faust_cli": "cli",
     "faust_web": "web",
+    "faust_sensors": "sensors",
     "faust": "faust",
 }
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
@@ -156,7 +157,7 @@ def run_all_tests(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything: style, layers, types, changelog, then every test, Kafka, Redis, wheels and examples included."""
+    """Everything: style, layers, types, changelog, then every test, with real services, wheels and examples."""
     install(session, "test", "lint", "imports", "typing", "changelog")
     failed = []
     steps: list[Step] = [run_lint, run_imports, run_typecheck, run_changelog, run_all_tests]
@@ -171,25 +172,30 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tests that need no broker, no Redis and no package index; under two minutes."""
+    """Tests that need no broker, no Redis, no schema registry and no package index; under two minutes."""
     install(session, "test", "typing")
     paths = existing("packages/*/tests", "examples/*/tests", "tests")
-    pytest(session, "-m", "not kafka and not redis and not slow", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, "-m", "not kafka and not redis and not registry and not slow", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """The conformance kit on every transport, store and codec of ours."""
+    """The conformance kit on every transport, store and codec of ours, in full: a million keys are scanned."""
     install(session, "test")
+    session.env["FAUST_CONFORMANCE_SCAN_KEYS"] = "1000000"
     pytest(session, paths=existing("packages/*/tests/conformance", "examples/*/tests"))
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Tests against real Apache Kafka and a real Redis."""
+    """Tests against real Apache Kafka, a real Redis and a real schema registry."""
     install(session, "test")
     paths = existing("packages/*/tests", "tests")
-    pytest(session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis or registry", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session
@@ -291,9 +297,13 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure throughput, latency and restore on this machine."""
+    """Measure throughput, latency and restore on this machine; `-- NAME …` runs another program of bench/."""
     install(session, "test")
-    script(session, "bench/run.py")
+    name = session.posargs[0] if session.posargs else ""
+    if Path(f"bench/{name}.py").is_file():
+        session.run("python", f"bench/{name}.py", *session.posargs[1:])
+    else:
+        script(session, "bench/run.py")
 
 
 def script(session: nox.Session, path: str) -> None:

@@ -23,6 +23,7 @@ from faust_core.engine.plans import (
 from faust_core.errors import RebalanceError
 from faust_core.protocols.transport import GroupProtocol
 from faust_core.records import TopicPartition
+from faust_core.sensors import SensorDelegate
 
 __all__ = ["MemberInfo", "Plan", "TaskGroupProtocol", "TaskHosts", "TopicGroup", "decode_plan"]
 
@@ -45,8 +46,10 @@ class TaskGroupProtocol:
         max_warmups: int = 2,
         acceptable_lag: int = 10_000,
         probing_interval_s: float = 600.0,
+        sensors: SensorDelegate | None = None,
     ) -> None:
         """Take the function that tells this member's state; it is called before each join, on any thread."""
+        self._sensors = sensors or SensorDelegate()
         self._member = member
         self._standby_replicas = standby_replicas
         self._max_warmups = max_warmups
@@ -65,6 +68,19 @@ class TaskGroupProtocol:
         self, members: Mapping[str, bytes], partition_counts: Mapping[str, int], /
     ) -> Mapping[str, tuple[Collection[TopicPartition], bytes]]:
         """Divide the work; a member whose metadata cannot be read gets none of it, and an error that says why."""
+        sensors = self._sensors
+        state = sensors.begin("on_assignment_start", self)
+        try:
+            divided = self._assign(members, partition_counts)
+        except Exception as exc:
+            sensors.end("on_assignment_error", state, (self,), (exc,))
+            raise
+        sensors.end("on_assignment_completed", state, (self,))
+        return divided
+
+    def _assign(
+        self, members: Mapping[str, bytes], partition_counts: Mapping[str, int]
+    ) -> Mapping[str, tuple[Collection[TopicPartition], bytes]]:
         infos: dict[str, MemberInfo] = {}
         plans: dict[str, Plan] = {}
         for member_id, data in members.items():
