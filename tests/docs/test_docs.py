@@ -83,7 +83,7 @@ def test_each_fault_has_its_outcome_and_its_test() -> None:
     text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
     assert [int(number) for number, *_ in rows] == list(range(1, 27))
-    tests = []
+    tests: list[str] = []
     for number, _, outcome, named in rows:
         tests = TEST.findall(named) if not named.startswith("the same") else tests
         assert tests, f"fault {number} names no test"
