@@ -149,7 +149,9 @@ class Queries:
             detail = "has no owner that this worker knows of"
             if not self._plan().hosts:
                 # Before the first assignment, too: so it is waited for all the same.
-                detail += ": its group has given it no map of owners (confluent:// has none, nor has a very large group)"
+                detail += (
+                    ": its group has given it no map of owners (confluent:// has none, nor has a very large group)"
+                )
             return copies or refuse("no_owner", detail)
         if hosts.owner is not None and hosts.owner == mine:
             return [HERE]  # it says what it is doing
