@@ -35,7 +35,12 @@ class Stores:
         shared_state: SharedState,
         *,
         cache_size: int,
+        on_close: Callable[[str, int], None] = lambda _table, _keys: None,
     ) -> None:
+        """Args:
+        on_close: told how many keys were read from a table's store, on any thread.
+        """
+        self._on_close = on_close
         self._backends = backends
         self._shared_state = shared_state
         self._in_thread = in_thread
@@ -83,8 +88,8 @@ class Stores:
                 log.warning("deleting and rebuilding the store of %s/%d, which is damaged", *name)
                 self._backends.of(table.name).destroy(*name)
                 self._corrupt.discard(name)
-            store = self._shared_state.checked(table, partition, self._backends.open(table, partition))
-            return LockedStore(store, lambda: self._corrupt.add(name))
+            opened = self._shared_state.checked(table, partition, self._backends.open(table, partition))
+            return LockedStore(opened, lambda: self._corrupt.add(name), lambda keys: self._on_close(table.name, keys))
 
         while True:
             try:

@@ -26,6 +26,7 @@ from faust_core.errors import TopicMissing
 from faust_core.joins.results import ResultPartition
 from faust_core.protocols.transport import Admin, Membership
 from faust_core.records import TopicPartition
+from faust_core.sensors.delegate import State
 from faust_core.settings import Settings
 
 __all__ = ["WorkerTasks"]
@@ -77,6 +78,9 @@ class WorkerTasks:
         self._in_thread = in_thread
         self._gate = gate
         self._fencing = fencing
+        #: what sensors said of the rebalance that is under way: before this worker has its partitions, and after
+        self._rebalance: State | None = None
+        self._returned: State | None = None
 
     async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
         group = self._topics.group(task_id)
@@ -207,3 +211,18 @@ class WorkerTasks:
 
     async def dropped(self) -> None:
         await self._dropped()
+
+    def rebalance_began(self) -> None:
+        if self._rebalance is None:
+            self._rebalance = self._app.sensors.begin("on_rebalance_start", self._app)
+
+    def rebalance_returned(self) -> None:
+        self.rebalance_began()  # a worker's first one begins with its partitions
+        self._returned, self._rebalance = self._rebalance, None
+        assert self._returned is not None, "set just above"
+        self._app.sensors.end("on_rebalance_return", self._returned, (self._app,))
+
+    def rebalance_ended(self) -> None:
+        if self._returned is not None:
+            returned, self._returned = self._returned, None
+            self._app.sensors.end("on_rebalance_end", returned, (self._app,))
