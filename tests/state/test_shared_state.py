@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.parametrize("cluster", ["redis"], i
 def make_worker(cluster, name):
     app = cluster.worker(name, topic_partitions=2)
     counts = app.Table("counts", default=int)
-    app.counts = counts
+    app.table_under_test = counts
 
     @app.agent("in")
     async def count(stream):
@@ -28,7 +28,7 @@ async def run(cluster, eventually, name):
     app = make_worker(cluster, name)
     async with app:
         await eventually(lambda: cluster.all_committed("in") and len(cluster.owners(app)) == 2)
-        return dict(app.counts.items())
+        return dict(app.table_under_test.items())
 
 
 def recreate(cluster):

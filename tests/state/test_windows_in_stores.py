@@ -20,7 +20,7 @@ def make_worker(cluster, name, guarantee, **options):
         await app.send("calls", value=shown(at, value))
 
     counts = app.Table("t", default=int, on_window_close=close).tumbling(SIZE, expires=30, grace=0, key_index=True)
-    app.counts = counts
+    app.table_under_test = counts
 
     @app.agent("in", name="count")
     async def count(stream):
@@ -115,11 +115,11 @@ async def test_windows_are_closed_once_where_a_standby_takes_them_over(cluster, 
     check(cluster, closed_before(events.windows, at - 3), guarantee)
 
     # The successors know the time: what comes for a window that others have closed is late.
-    before = [worker.counts.late_events for worker in workers]
+    before = [worker.table_under_test.late_events for worker in workers]
     events.put(("a0", 1), ("a1", 2), ("a1", at - 11), late=True)
     events.look(at - 4, 0)
     await eventually(lambda: cluster.all_committed("in"))
-    assert sum(worker.counts.late_events for worker in workers) - sum(before) >= 3
+    assert sum(worker.table_under_test.late_events for worker in workers) - sum(before) >= 3
     # And which keys a window has.
     last = {key: n for (key, start), n in events.windows.items() if start == at - 10 and key[-1] == "0"}
     assert cluster.values("looks") == [sorted([key, n] for key, n in last.items())]
@@ -142,7 +142,7 @@ async def test_windows_are_closed_once_where_a_worker_is_started_again(cluster, 
         await eventually(lambda at=at: is_closed(cluster, closed_before(events.windows, at + 9)))
         events.put(("b0", at + 1 - 10), ("b1", at - 9), late=True)
         await eventually(lambda: cluster.all_committed("in"))
-        assert app.counts.late_events >= 2  # once more where a session ends early
+        assert app.table_under_test.late_events >= 2  # once more where a session ends early
         if ending == "killed":
             await cluster.kill(app)
         else:

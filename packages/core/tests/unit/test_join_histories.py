@@ -71,13 +71,15 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     history=histories,
     mode=st.sampled_from(["join", "left_join", "outer_join"]),
     guarantee=st.sampled_from(["at_least_once", "exactly_once"]),
 )
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_pairs_are_those_of_a_recomputation_whatever_happens_between(new_lab, eventually, history, mode, guarantee):
     async def scenario():
         lab = new_lab()

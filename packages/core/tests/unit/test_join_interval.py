@@ -89,7 +89,12 @@ records = st.lists(
 events = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["commit", "restart", "abort"])), max_size=8)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(180)
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     window=windows,
     mode=st.sampled_from(list(Mode)),
@@ -120,7 +125,8 @@ def test_the_pairs_are_those_of_a_recomputation_whatever_happens_between(
     assert sorted(out, key=repr) == sorted(recomputed(window, mode, records), key=repr)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@pytest.mark.timeout(180)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(window=windows, records=records, chunk_rows=st.sampled_from([1, 64]), restart=st.booleans())
 def test_what_is_closed_is_deleted(monkeypatch, window, records, chunk_rows, restart):
     monkeypatch.setattr("faust_core.joins.buffer.CHUNK_ROWS", chunk_rows)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from faust_core import App
 from faust_core.errors import ConfigError, EncodeError, NoCurrentEvent, NotOwned, StoreError
 from faust_core.memory.store import MemoryBackend, MemoryStore
 from faust_core.partitioner import partition_for
@@ -652,3 +653,25 @@ async def test_what_was_read_ahead_is_not_used_after_the_store_was_written(lab, 
 
     assert await part.read_ahead(["a", "a"], slowly) == 1
     assert part.get("a") == 2
+
+
+@pytest.mark.parametrize(
+    ("declare", "says"),
+    [
+        (lambda app: app.Table("t", key_type="str"), "table 't': json cannot carry 'str'"),
+        (lambda app: app.Table("t", value_type=5), "table 't': json cannot carry 5"),
+        (lambda app: app.Table("t", options=[1]), "table 't': options= is a dictionary, not"),
+        (lambda app: app.Table("t", extra_topic_configs=5), "extra_topic_configs= is a dictionary, not 5"),
+        (lambda app: app.Table("t", changelog_topic=5), "changelog_topic= is a topic or its name, not 5"),
+        (lambda app: app.Table("t", use_partitioner="yes"), "use_partitioner= is True or False, not 'yes'"),
+        (lambda app: app.Table("t").tumbling("10"), "size of a window is a positive number .* not '10'"),
+        (lambda app: app.Table("t").tumbling(True), "size of a window is a positive number .* not True"),
+        (lambda app: app.Table("t").tumbling(10, expires="1h"), "expires of a window .* not '1h'"),
+        (lambda app: app.Table("t").tumbling(10, on_late=5), "table 't': on_late= is a function"),
+        (lambda app: app.Table("t").session(10, merge=3), "merge= of a window is a function"),
+        (lambda app: app.Table("t").sliding(10, 0, 10, merge=3), "merge= of a window is a function"),
+    ],
+)
+def test_what_a_table_cannot_be_is_said_when_it_is_declared(declare, says):
+    with pytest.raises(ConfigError, match=says):
+        declare(App("app", broker="memory://"))

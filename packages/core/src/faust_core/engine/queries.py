@@ -146,7 +146,13 @@ class Queries:
         mine = self._endpoint()
         copies = [HERE] if options.stale and self.local.has_copy(table, partition) else []
         if hosts is None:
-            return copies or refuse("no_owner", "has no owner that this worker knows of")
+            detail = "has no owner that this worker knows of"
+            if not self._plan().hosts:
+                # Before the first assignment, too: so it is waited for all the same.
+                detail += (
+                    ": its group has given it no map of owners (confluent:// has none, nor has a very large group)"
+                )
+            return copies or refuse("no_owner", detail)
         if hosts.owner is not None and hosts.owner == mine:
             return [HERE]  # it says what it is doing
         if self._peers is None:

@@ -16,7 +16,7 @@ from faust_core.schema import CodecArg, Schema
 from faust_core.table_overlay import Overlay
 from faust_core.table_partition import TableCodec, TablePartition, WindowedCodec
 from faust_core.table_watch import TableWatch
-from faust_core.tables.options import check_count, check_name, check_observer, check_store
+from faust_core.tables.options import check_count, check_mapping, check_name, check_observer, check_store
 from faust_core.topics import Topic
 
 if TYPE_CHECKING:
@@ -105,6 +105,12 @@ class DeclaredTable(Generic[K, V]):
             "on_window_close": on_window_close,
         }.items():
             check_observer(name, option, function)
+        check_mapping(name, "options", options)
+        check_mapping(name, "extra_topic_configs", extra_topic_configs)
+        if changelog_topic is not None and not isinstance(changelog_topic, (Topic, str)):
+            raise ConfigError(f"table {name!r}: changelog_topic= is a topic or its name, not {changelog_topic!r}")
+        if not isinstance(use_partitioner, bool):
+            raise ConfigError(f"table {name!r}: use_partitioner= is True or False, not {use_partitioner!r}")
         if inspect.iscoroutinefunction(on_change):
             raise ConfigError(f"table {name!r}: on_change= is called while a key is assigned, so it cannot be async")
         if isinstance(schema, Schema) and (own := schema.overrides()):
@@ -145,7 +151,12 @@ class DeclaredTable(Generic[K, V]):
             (key_serializer or getattr(self.key_type, "__faust_serializer__", None) or "json", self.key_type),
             (value_serializer or getattr(self.value_type, "__faust_serializer__", None) or "json", self.value_type),
         )
-        self.codec = self._make_codec()
+        try:
+            self.codec = self._make_codec()
+        except ConfigError as exc:
+            if type(exc) is not ConfigError:
+                raise  # it says what to install
+            raise ConfigError(f"table {name!r}: {exc}") from exc
         self._opened = False
         if window is not None:
             self._split_by(window)

@@ -17,6 +17,7 @@ __all__ = [
     "SetTableOptions",
     "TableOptions",
     "check_count",
+    "check_mapping",
     "check_name",
     "check_observer",
     "check_options",
@@ -88,6 +89,11 @@ def check_count(table: str, option: str, value: Any) -> None:
 def check_observer(table: str, option: str, function: Any) -> None:
     if function is not None and not callable(function):
         raise ConfigError(f"table {table!r}: {option}= is a function, not {function!r}")
+
+
+def check_mapping(table: str, option: str, given: Any) -> None:
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"table {table!r}: {option}= is a dictionary, not {given!r}")
 
 
 def check_store(table: str, store: Any) -> str | None:

@@ -28,8 +28,15 @@ def whole_us(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
+def _function(name: str, given: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    if not callable(given):
+        raise ConfigError(f"{name}= of a window is a function of an earlier and a later value, not {given!r}")
+    return given
+
+
 def _microseconds(name: str, value: Duration, *, least: int = 1) -> int:
-    seconds = value.total_seconds() if isinstance(value, dt.timedelta) else float(value)
+    given: object = value.total_seconds() if isinstance(value, dt.timedelta) else value
+    seconds = float(given) if isinstance(given, (int, float)) and not isinstance(given, bool) else math.nan
     if not math.isfinite(seconds) or seconds * 1_000_000 < least:
         kind = "positive number of seconds" if least else "number of seconds from 0 on"
         raise ConfigError(f"{name} of a window is a {kind} or a timedelta, not {value!r}")
@@ -176,7 +183,7 @@ class SlidingWindow(Window):
         super().__init__(expires, grace)
         self.before = _microseconds("before", before, least=0) / 1_000_000
         self.after = _microseconds("after", after, least=0) / 1_000_000
-        self._merge = merge
+        self._merge = _function("merge", merge)
 
     @property
     def merge(self) -> Callable[[Any, Any], Any]:
@@ -217,7 +224,7 @@ class SessionWindow(Window):
         self.gap = _microseconds("gap", gap) / 1_000_000
         # An event exactly `gap` after the last one belongs to the session still.
         self.tail_us = whole_us(self.gap) + 1
-        self._merge = merge
+        self._merge = _function("merge", merge)
 
     @property
     def merge(self) -> Callable[[Any, Any], Any]:

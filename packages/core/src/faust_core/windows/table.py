@@ -306,6 +306,8 @@ def split(
     """Return the table as it looks through a window of this kind."""
     from faust_core.windows.spans import SessionTable, SlidingTable  # noqa: PLC0415  they are kinds of this
 
+    if on_late is not None and not callable(on_late):
+        raise ConfigError(f"table {table.name!r}: on_late= is a function of a LateEvent, not {on_late!r}")
     kinds: list[tuple[type[Window], type[WindowedTable[Any, Any]]]] = [
         (HoppingWindow, WindowedTable),
         (SessionWindow, SessionTable),
