@@ -67,7 +67,9 @@ def measure(url: str, number: int, directory: Path) -> None:
         part.store.apply(list(part.indexed(changes)), changelog_offset=(offset := offset + len(changes)))
         part.settle()
         total = time.process_time() - began
-        print(f"{len(changes):>7,} deleted: found in {staged * 1000:8.2f} ms of CPU, {total * 1000:8.2f} ms with the store")
+        print(
+            f"{len(changes):>7,} deleted: found in {staged * 1000:.2f} ms of CPU, {total * 1000:.2f} ms with the store"
+        )
     print(f"memory {rss_mb():.0f} MB")
     backend.close()
 
