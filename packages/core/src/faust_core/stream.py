@@ -269,7 +269,6 @@ class Stream(JoinableStream[T]):
     async def _values(self, loop: _Loop) -> AsyncIterator[T]:
         source = await self.open()
         source.leave_all()
-        processors = self._processors
         manual = self._manual
         claim: Claim | None = None
         try:
@@ -283,6 +282,7 @@ class Stream(JoinableStream[T]):
                         yield value
                     continue
                 task = claim.task
+                processors = self._processors if source.watch is None else source.watch.before(self)
                 values = decoded(claim)
                 errors: tuple[type[Exception], ...] = (*claim.topic.decode_failures, DecodeError, Skip)
                 # Processors may raise anything, also what a codec raises: it must be known who did.
@@ -336,7 +336,8 @@ class Stream(JoinableStream[T]):
 
     async def _unacknowledged(self, claim: Claim, source: ClaimSource) -> AsyncIterator[T]:
         """Yield the values of one claim; each holds its offset back until it is acknowledged."""
-        async for value in processed(claim, source, self._processors):
+        processors = self._processors if source.watch is None else source.watch.before(self)
+        async for value in processed(claim, source, processors):
             source.hold(claim)
             yield value
             if claim.task.halted:
@@ -521,7 +522,13 @@ class Stream(JoinableStream[T]):
             manual=self._manual if manual is None else manual,
             enter=loop.enter,
         )
-        batches = batching.run(self.open, lambda claim, source: processed(claim, source, processors))
+
+        def values_of(claim: Claim, source: ClaimSource) -> AsyncIterator[Any]:
+            if source.watch is None:
+                return processed(claim, source, processors)
+            return processed(claim, source, source.watch.before(self._like(processors)))
+
+        batches = batching.run(self.open, values_of)
         loop.watch(batches)
         return batches
 

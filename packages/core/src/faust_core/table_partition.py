@@ -18,6 +18,7 @@ from faust_core.records import TopicPartition
 from faust_core.table_codec import TableCodec, WindowedCodec, deleted_keys, hashable
 from faust_core.table_metrics import PartitionMetrics
 from faust_core.table_overlay import DELETED, MISSING, Overlay
+from faust_core.table_watch import TableWatch, watched
 
 __all__ = [
     "DELETED",
@@ -57,6 +58,7 @@ class PartitionedTable(Protocol):
         overlay_type: what holds uncommitted changes; None for a plain dict.
         observer: told of each change.
         on_changelog_event: told of each changelog record that is read.
+        watch: told of each look and change where a sensor wants to know; None where none does.
         batch_size: how many changelog records are applied to the store at once; None for as many as are read at once.
     """
 
@@ -65,6 +67,7 @@ class PartitionedTable(Protocol):
     overlay_type: type[Overlay] | None
     observer: Callable[[Any, Any, Any], Any] | None
     on_changelog_event: Callable[[Any], Any] | None
+    watch: TableWatch | None
 
     def batch_size(self, *, standby: bool) -> int | None: ...
 
@@ -165,6 +168,8 @@ class TablePartition:
     def _overlay(self, changes: dict[Any, Any]) -> dict[Any, Any]:
         """Return a place for uncommitted changes, with these in it."""
         kind = self.table.overlay_type or (Overlay if self.strict or self.on_change is not None else None)
+        if self.table.watch is not None:
+            kind = watched(kind or Overlay)
         return changes if kind is None else kind(self, changes)
 
     def keep_encoded(self, key: Any, value: Any) -> None:

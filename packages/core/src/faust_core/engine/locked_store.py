@@ -44,10 +44,14 @@ class LockedStore:
         read_s, write_s: seconds in them, without waiting for another call to end.
     """
 
-    def __init__(self, store: Store, on_corrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, on_corrupt: Callable[[], None], on_close: Callable[[int], None] = lambda _keys: None
+    ) -> None:
         """Args:
         on_corrupt: called when the store turns out to be damaged, on any thread.
+        on_close: told how many keys were read.
         """
+        self._on_close = on_close
         self._store = store
         self._lock = _Guard(on_corrupt)
         self._bare_lock = self._lock.lock
@@ -118,7 +122,14 @@ class LockedStore:
     def close(self) -> None:
         with self._lock:
             self._store.close()
-            self._closed = True
+            if not self._closed:
+                self._closed = True
+                self._on_close(self.keys_read)
+
+    @property
+    def keys_read_open(self) -> int:
+        """Keys read, as long as it is open: afterwards `on_close` has them."""
+        return 0 if self._closed else self.keys_read
 
 
 if TYPE_CHECKING:
