@@ -19,6 +19,7 @@ from faust_core.errors import ConfigError, DecodeError, EncodeError, PluginMissi
 from faust_core.pickles import pickle, pickle_restricted, raw_pickle
 from faust_core.registry import codec as find_codec
 from faust_core.registry import register_codec
+from faust_core.table_codec import DELETED
 
 
 @dataclasses.dataclass
@@ -299,20 +300,72 @@ def test_a_table_says_codec_and_field_of_what_it_cannot_read(lab: Any) -> None:
     assert caught.value.codec == "json"
 
 
-def test_a_table_takes_the_slower_decoders_verdict(lab: Any) -> None:
-    class Twice(Codec):
-        """Reads in a hurry what it can, and takes its time for the rest."""
+class InTwoWays(Codec):
+    """Reads in a hurry what it can, and takes its time for the rest."""
 
-        def for_topic(self, topic: str, part: Any, value_type: Any, /) -> Any:
-            return self
+    decode_errors = (ValueError,)
 
-        def fast_decode(self, data: bytes) -> int:
-            return int(data)
+    def for_topic(self, topic: str, part: Any, value_type: Any, /) -> Any:
+        return self
 
-        decode_errors = (ValueError,)
+    def fast_decode(self, data: bytes) -> int:
+        return int(data)
 
-        def decode(self, data: bytes, /) -> Any:
+    def decode(self, data: bytes, /) -> Any:
+        try:
             return int(data.strip(b"~"))
+        except ValueError as exc:
+            raise DecodeError(str(exc)) from exc
 
-    table = lab.app().Table("t", value_serializer=Twice())
+
+def test_a_table_takes_the_slower_decoders_verdict(lab: Any) -> None:
+    table = lab.app().Table("t", value_serializer=InTwoWays())
     assert [table.codec.decode_value(data) for data in (b"1", b"~2~")] == [1, 2]
+
+
+async def test_operators_get_what_the_slower_decoder_understands_and_never_what_none_does(
+    lab: Any, eventually: Any
+) -> None:
+    app = lab.app(on_decode_error="skip")
+    seen: list[Any] = []
+
+    @app.agent(app.topic("in", value_serializer=InTwoWays()))
+    async def agent(stream: Any) -> None:
+        async for numbered in stream.filter(lambda value: value != 5).enumerate():
+            seen.append(numbered)
+
+    lab.put("in", b"1", b"~2~", b"no", b"~~", b"~4~", b"5", b"6")
+    async with app:
+        await eventually(lambda: lab.committed("in") == 7)
+    assert seen == [(0, 1), (1, 2), (2, 4), (3, 6)]
+
+
+async def test_an_operator_that_raises_what_a_codec_raises_is_not_taken_for_one(lab: Any, eventually: Any) -> None:
+    app = lab.app(on_decode_error="skip", on_error="skip")
+    seen: list[Any] = []
+    failed: list[Any] = []
+
+    def check(value: int) -> int:
+        if value == 2 and not failed:
+            failed.append(value)
+            raise ValueError("not twice")
+        return value
+
+    @app.agent(app.topic("in", value_serializer=InTwoWays()))
+    async def agent(stream: Any) -> None:
+        stream.add_processor(check)
+        async for value in stream:
+            seen.append(value)
+
+    lab.put("in", b"1", b"2", b"3")
+    async with app:
+        await eventually(lambda: lab.committed("in") == 3)
+    assert (seen, failed) == ([1, 3], [2])
+
+
+def test_changes_are_written_all_at_once_and_what_cannot_be_is_named(lab: Any) -> None:
+    codec = lab.app().Table("t", key_type=int, value_type=int).codec
+    assert codec.encode_changes({1: 10, 2: DELETED}) == [(b"1", b"10"), (b"2", None)]
+    assert codec.encode_changes({}) == []
+    with pytest.raises(EncodeError, match="table 't' cannot write the key <object"):
+        codec.encode_changes({1: 10, object(): 20})

@@ -78,7 +78,7 @@ class RocksStore:
         return self._offset
 
     def get(self, key: bytes, /) -> bytes | None:
-        return self._opened().get(DATA + key)
+        return (self._database or self._opened()).get(DATA + key)  # without a call where it is open, as mostly
 
     def get_many(self, keys: Sequence[bytes], /) -> list[bytes | None]:
         return self._opened().get_many([DATA + key for key in keys])
