@@ -283,10 +283,10 @@ class Stream(JoinableStream[T]):
                     continue
                 task = claim.task
                 processors = self._processors if source.watch is None else source.watch.before(self)
-                # Without processors only decoding can fail in here, so the codec's own errors are caught.
-                # Processors may raise anything; there, decoding wraps its errors.
-                values = decoded_checked(claim) if processors else decoded(claim)
-                errors: tuple[type[Exception], ...] = (DecodeError, Skip) if processors else claim.topic.decode_failures
+                values = decoded(claim)
+                errors: tuple[type[Exception], ...] = (*claim.topic.decode_failures, DecodeError, Skip)
+                # Processors may raise anything, also what a codec raises: it must be known who did.
+                processing = checked = False
                 while claim.index < claim.stop:
                     try:
                         if not processors:
@@ -297,6 +297,7 @@ class Stream(JoinableStream[T]):
                                     break
                         else:
                             for value in values:
+                                processing = True
                                 for processor in processors:
                                     value = processor(value)
                                     if type(value) not in PLAIN and awaits(value):
@@ -305,11 +306,21 @@ class Stream(JoinableStream[T]):
                                         break
                                 else:
                                     yield value
+                                processing = False
                                 claim.index += 1
                                 if task.halted:
                                     break
                         break
                     except errors as exc:
+                        if processing and not isinstance(exc, (DecodeError, Skip)):
+                            raise
+                        if processors and not processing and not checked:
+                            values, checked = (
+                                decoded_checked(claim),
+                                True,
+                            )  # the codec's slower way, whose verdict counts
+                            continue
+                        processing = False
                         value, error = (SKIP, exc) if processors else tried_again(claim)
                         if error is None:
                             yield value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from faust_core.engine._strangers import strangers
 from faust_core.engine._wire import decode_member, decode_plan, encode_hosts, encode_member, encode_plan
 from faust_core.engine.assignor import assign
 from faust_core.engine.plans import (
@@ -87,6 +88,9 @@ class TaskGroupProtocol:
                 infos[member_id] = decode_member(data)
             except RebalanceError as exc:
                 plans[member_id] = Plan(error=f"the leader of the group refused this worker: {exc}")
+        for member_id, reason in strangers(infos).items():
+            del infos[member_id]
+            plans[member_id] = Plan(error=reason)
 
         topology = _Topology(infos, partition_counts)
         divided = self._divide(topology, infos)

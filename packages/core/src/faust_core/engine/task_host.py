@@ -23,6 +23,7 @@ from faust_core.engine.stores import Stores
 from faust_core.engine.task import Task, TaskState
 from faust_core.engine.topics import Topics
 from faust_core.errors import TopicMissing
+from faust_core.joins.results import ResultPartition
 from faust_core.protocols.transport import Admin, Membership
 from faust_core.records import TopicPartition
 from faust_core.sensors.delegate import State
@@ -96,6 +97,7 @@ class WorkerTasks:
         if task.tables:
             log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
         positions = await patiently(partial(self.positions, task))
+        await self._note_doubts(task)
         async with self._gate if self._conf.exactly_once else nullcontext():
             if task.state is TaskState.CLOSED:
                 return  # dropped meanwhile
@@ -105,6 +107,14 @@ class WorkerTasks:
             table.table.attach(task.partition, table, task)
             table.table.taken_over(table)
         await self._fetcher.start(task, positions)
+
+    async def _note_doubts(self, task: Task) -> None:
+        """Tell joins of tables up to where a former owner may have handed out what it did not commit."""
+        for part in task.tables.values():
+            reads = getattr(part.table, "rereads", ())
+            inputs = [tp for tp in task.inputs if tp.topic in reads]
+            if inputs and isinstance(part, ResultPartition):
+                part.in_doubt = dict(await patiently(partial(self._admin.end_offsets, inputs)))
 
     async def _open_others(self, task: Task) -> None:
         """Give a task that becomes active what no standby has: tables in shared stores, and global ones."""

@@ -32,6 +32,7 @@ from faust_core.engine.rebalance import Rebalancer
 from faust_core.engine.reporting import Reporter
 from faust_core.engine.restore import Progress, Restorer
 from faust_core.engine.schedule import Job, JobWatch, run_job
+from faust_core.engine.shared_state import SharedState
 from faust_core.engine.stores import Stores
 from faust_core.engine.streams import Streams
 from faust_core.engine.subscription import Subscription
@@ -144,8 +145,13 @@ class Worker:
             counts=counts,
             on_full=lambda tp: sensors.tell("on_topic_buffer_full", tp),
         )
+        self.shared_state = SharedState(self._backends, self._declarations.tables.values())
         self.stores = Stores(
-            self._backends, self._in_thread, cache_size=conf.table_cache_size, on_close=counts.store_closed
+            self._backends,
+            self._in_thread,
+            self.shared_state,
+            cache_size=conf.table_cache_size,
+            on_close=counts.store_closed,
         )
         self._restore_consumer = transport.consumer(name="restore")
         self.restorer = Restorer(
@@ -388,7 +394,7 @@ class Worker:
         for table in self._declarations.tables.values():
             for codec in table.codec.fetching:
                 await asyncio.to_thread(codec.prepare)
-        await self._check_local_state()
+        await self._check_state()
         await self.outgoing.start()
         watchdog.start()
         # What is sent before there is anything to read is committed, too.
@@ -411,9 +417,10 @@ class Worker:
         log.info("worker ready")
         self._started.set()
 
-    async def _check_local_state(self) -> None:
-        if changelogs := self.local_state.changelogs:
+    async def _check_state(self) -> None:
+        if changelogs := [*self.local_state.changelogs, *self.shared_state.changelogs]:
             ids = await self.admin.topic_ids(changelogs)
+            self.shared_state.learn(ids)
             await self._in_thread(lambda: self.local_state.check(ids))
 
     async def _until_stopping(self, coroutine: Coroutine[Any, Any, None]) -> bool:
