@@ -399,3 +399,44 @@ def test_answers_that_no_standard_knows_are_counted():
     monitor.on_web_request_end(None, None, response, monitor.on_web_request_start(None, None))
     monitor.on_web_request_end(None, None, None, monitor.on_web_request_start(None, None))
     assert monitor.http_response_codes == {599: 1, 499: 1}
+
+
+async def test_under_exactly_once_commits_and_sends_are_told_too():
+    app = App("watched", broker="memory://", processing_guarantee="exactly_once", broker_commit_interval=0.02)
+    numbers, out = app.topic("numbers", value_type=int), app.topic("out", value_type=int)
+
+    @app.agent(numbers)
+    async def forward(stream):
+        async for number in stream:
+            await out.send(value=number)
+
+    app.sensors.add(sends := SendLog())
+    app.sensors.add(rare := RareLog())
+    async with TestDriver(app) as driver:
+        await driver.put(numbers, 1, 2)
+        await app.commit()
+        await until(lambda: len(sends.told("completed")) == 2)
+        assert rare.told("tp_commit")[-1][0]["numbers", 0] == 2
+        assert app.monitor.counts.checkpoints >= 1
+    assert [value for _, value, *_ in sends.told("initiated")] == [b"1", b"2"]
+
+
+async def test_a_full_producer_is_told_of_each_record_once():
+    app = App("watched", broker="memory://")
+    numbers, out = app.topic("numbers", value_type=int), app.topic("out", value_type=int)
+
+    @app.agent(numbers)
+    async def forward(stream):
+        async for number in stream:
+            await out.send(value=number)
+
+    app.sensors.add(log := SendLog())
+    async with TestDriver(app, raise_errors=False) as driver:
+        driver.broker.faults.clog()
+        putting = asyncio.create_task(driver.put(numbers, 1))
+        await until(lambda: log.told("initiated"))
+        await asyncio.sleep(0.02)
+        driver.broker.faults.unclog()
+        await putting
+    assert len(log.told("initiated")) == 1
+    assert len(log.told("completed")) == 1
