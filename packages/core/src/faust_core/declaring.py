@@ -177,6 +177,8 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
         The first run comes after one interval.  Runs never overlap.  One that raises is logged and the next
         comes in time; `on_error='crash'` stops the worker instead.
         """
+        if callable(interval):
+            raise ConfigError("a timer needs its interval, in seconds: write `@app.timer(5.0)`, not `@app.timer`")
         interval_s = seconds("interval", interval)
         if interval_s <= 0:
             raise ConfigError(f"a timer's interval is a positive number of seconds, not {interval!r}")
@@ -193,6 +195,8 @@ class Declares(DeclaresAgents, DeclaresServices, DeclaresTables):
         traced: bool = True,  # noqa: ARG002  for existing applications
     ) -> Callable[[F], F]:
         """Run a function at the times of a cron expression, such as `'*/5 * * * *'`."""
+        if callable(cron_format):
+            raise ConfigError("a crontab needs its times: write `@app.crontab('0 * * * *')`, not `@app.crontab`")
         cron = Cron(cron_format, timezone or self.conf.timezone)
         return self._job(lambda n, f: Job(n, f, cron=cron, on_leader=on_leader, on_error=on_error), name)
 
