@@ -16,10 +16,11 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.examples.programs import EXAMPLES, Example
+from tests.services.patience import PATIENCE
 from tests.services.process import GuardedProcess
 from tests.services.schema_registry import SchemaRegistryServer
 
-WAIT_S = 45.0
+WAIT_S = 45.0 * PATIENCE
 
 
 class Run:
