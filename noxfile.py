@@ -180,7 +180,9 @@ def integration(session: nox.Session) -> None:
     """Tests against real Apache Kafka, a real Redis and a real schema registry."""
     install(session, "test")
     paths = existing("packages/*/tests", "tests")
-    pytest(session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis or registry", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis or registry", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session
