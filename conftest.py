@@ -13,6 +13,7 @@ from os import environ
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.services import kafka as kafka_service
@@ -32,6 +33,10 @@ FIXTURES = {
 }
 SESSION_FIXTURES = {"kafka": "kafka", "redis": "redis_url", "registry": "schema_registry_url"}
 OWN_SERVICE_TIMEOUT_S = 120  # a test that starts a broker of its own, unless it sets its own limit
+
+# Other tests run beside: how long an example takes says nothing.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 _addresses = pytest.StashKey[dict[str, str | ServiceUnavailableError]]()
 _running = pytest.StashKey[ExitStack]()

@@ -9,7 +9,6 @@ __all__ = ["missing_attribute"]
 
 _WEB = "web pages and table routes come with faust-web: pip install faust-web"
 _POINTERS = {
-    "LiveCheck": "there is no LiveCheck here; faust.TestDriver runs the whole application in a test",
     "assignor": "the assignor has no switches here; app.worker tells what runs",
     "beacon": "there is no graph of services here",
     "boot_strategy": "there is none here: await app.start_client() connects for sending and asking only",

@@ -376,7 +376,6 @@ def test_what_an_application_does_not_have_says_where_it_is(lab):
     for name, hint in {
         "page": "pip install faust-web",
         "table_route": "pip install faust-web",
-        "LiveCheck": r"faust\.TestDriver",
         "agnet": "did you mean agent",
         "xyz": "an App has no 'xyz'",
     }.items():

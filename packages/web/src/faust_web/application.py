@@ -16,10 +16,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from faust_core.errors import AnswerTooLarge, ConfigError, FaustError, NoSuchTable, QueryError, QueryUnavailable
-from faust_core.protocols.queries import JsonAnswer, JsonItem, Served
+from faust_core.protocols.queries import JsonAnswer, JsonItem, MetricsPage, Served
 from faust_core.protocols.web import AsgiApplication, WebContext
 from faust_web.guard import PEER_PATH, Guard, error_body, gone, is_loopback
 from faust_web.parameters import Parameters, body_of, read_body_keys
+from faust_web.watched import Watched, metrics_page
 from faust_web.wire import read_query, write_answers
 
 __all__ = ["make_application", "own_hosts"]
@@ -62,9 +63,17 @@ def make_application(
             Route("/table/{table}/", answering(pages.table), methods=["GET", "POST"]),
             Route("/table/{table}/{key:path}", answering(pages.key)),
         ]
+    metrics: MetricsPage | None = getattr(served, "metrics", None)
+    if metrics is not None and metrics.path is not None:
+        routes.append(Route(metrics.path, answering(metrics_page(metrics))))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
     app.router.redirect_slashes = False
-    return Guard(app, token=context.token, hosts=hosts, max_requests=context.max_requests)
+    return Guard(
+        app if metrics is None else Watched(app, metrics),
+        token=context.token,
+        hosts=hosts,
+        max_requests=context.max_requests,
+    )
 
 
 def own_hosts(context: WebContext) -> set[str] | None:
