@@ -108,9 +108,17 @@ def test_the_table_of_settings_is_up_to_date() -> None:
     assert make_settings.TARGET.read_text(encoding="utf-8") == make_settings.table(), "run python docs/make_settings.py"
 
 
+def test_decisions_are_listed_by_number_and_title() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for number, page in enumerate(sorted((ROOT / "docs" / "adr").glob("*.md")), start=1):
+        assert page.name.startswith(f"{number:04d}-"), f"{page.name}: the number is taken, or one is left out"
+        title = page.read_text(encoding="utf-8").splitlines()[0].removeprefix(f"# {number}. ")
+        assert f"{number}. [{title}](adr/{page.name})" in index, f"docs/index.md does not list {page.name}: {title}"
+
+
 def test_every_page_is_on_the_map() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     targets = {link["target"].partition("#")[0] for link in LINK.finditer(index)}
     pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if ROOT / "docs" in page.parents}
-    missing = {page for page in pages - {"index.md"} if page not in targets and not page.startswith("adr/")}
+    missing = {page for page in pages - {"index.md"} if page not in targets}
     assert not missing, f"docs/index.md does not link {', '.join(sorted(missing))}"

@@ -106,6 +106,7 @@ class Agent(Asked, Generic[T]):
                 f"agent {name}: use_reply_headers=False puts the address of the answer into the value, which must be "
                 f"JSON, and {topic} has {topic.value_serializer}"
             )
+        _check_shape(name, function)
         self.app = app
         self.function = function
         self.name = name
@@ -120,7 +121,7 @@ class Agent(Asked, Generic[T]):
         self._sinks: list[Sink] = list(sink)
         self.yields = _is_generator(function)
         if self._sinks and not self.yields:
-            raise ConfigError(f"agent {name} has sinks but yields nothing that could go there")
+            raise ConfigError(f"agent {name} has sinks but yields nothing that could go there: `yield` each result")
 
     @property
     def channel(self) -> Topic[Any, T]:
@@ -220,6 +221,26 @@ def current_agent() -> Agent[Any] | None:
     run = current_run.get()
     agent = None if run is None else getattr(run.who, "agent", None)
     return agent if isinstance(agent, Agent) else None
+
+
+def _check_shape(name: str, function: Any) -> None:
+    """Raises:
+    ConfigError: it is not called with a stream alone, or cannot await.
+    """
+    if inspect.isgeneratorfunction(function):
+        raise ConfigError(f"agent {name} is a plain generator: write `async def`, and `async for` in it")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # written in C
+    try:
+        signature.bind(object())
+    except TypeError:
+        shown = getattr(function, "__name__", "agent")
+        raise ConfigError(
+            f"agent {name} is called with its stream and nothing else: write `async def {shown}(stream)`, "
+            f"not {shown}{signature}"
+        ) from None
 
 
 def _is_generator(function: Any) -> bool:

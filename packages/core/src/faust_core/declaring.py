@@ -186,6 +186,8 @@ class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
         The first run comes after one interval.  Runs never overlap.  One that raises is logged and the next
         comes in time; `on_error='crash'` stops the worker instead.
         """
+        if callable(interval):
+            raise ConfigError("a timer needs its interval, in seconds: write `@app.timer(5.0)`, not `@app.timer`")
         interval_s = seconds("interval", interval)
         if interval_s <= 0:
             raise ConfigError(f"a timer's interval is a positive number of seconds, not {interval!r}")
@@ -207,6 +209,8 @@ class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
         Args:
             timezone, tz: where these times are: the setting `timezone` where None.
         """
+        if callable(cron_format):
+            raise ConfigError("a crontab needs its times: write `@app.crontab('0 * * * *')`, not `@app.crontab`")
         self.conf.was_read_by(f"crontab {cron_format}", "timezone")
         cron = Cron(cron_format, timezone or tz or self.conf.timezone)
         return self._job(lambda n, f: Job(n, f, cron=cron, on_leader=on_leader, on_error=on_error), name)

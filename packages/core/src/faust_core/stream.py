@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, cast
 
 from faust_core._context import current_claim
 from faust_core._parse import seconds
@@ -279,6 +279,12 @@ class Stream(JoinableStream[T]):
             self._origin.close()
 
     # -- iterating
+
+    if not TYPE_CHECKING:  # type checkers say so by themselves
+
+        def __iter__(self) -> NoReturn:
+            """Say what to write instead."""
+            raise ConfigError("a stream is read by `async for`, in an `async def`; not by `for`")
 
     def __aiter__(self) -> AsyncIterator[T]:
         inner = _Loop()

@@ -209,17 +209,18 @@ class KafkaAdmin:
     async def _answer(self, future: Future[T], timeout_s: float) -> T:
         waiting = asyncio.wrap_future(future)
         deadline = time.monotonic() + timeout_s
-        while True:
-            done, _ = await asyncio.wait([waiting], timeout=PAUSE_S)
-            self._client.poll(0)  # log lines and errors
-            if done:
-                return waiting.result()
-            if self._refusal is not None:
-                waiting.cancel()
-                raise KafkaException(self._refusal)
-            if time.monotonic() > deadline:
-                waiting.cancel()
-                raise TimeoutError
+        try:
+            while True:
+                done, _ = await asyncio.wait([waiting], timeout=PAUSE_S)
+                self._client.poll(0)  # log lines and errors
+                if done:
+                    return waiting.result()
+                if self._refusal is not None:
+                    raise KafkaException(self._refusal)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        finally:
+            waiting.cancel()  # where this task is cancelled, too: asyncio reports what nobody retrieves
 
     def _renew(self) -> None:
         """Go on with another client: one that was cut off from its broker may not find back for a minute."""
@@ -362,21 +363,22 @@ async def reach(config: ClientConfig) -> None:
     deadline = time.monotonic() + patience_s
     client = AdminClient(config.client(f"{config.context.client_id}-check", on_error))
     answer = asyncio.wrap_future(client.describe_cluster(request_timeout=patience_s))
-    while True:
-        done, _ = await asyncio.wait([answer], timeout=PAUSE_S)
-        client.poll(0)
-        if refusals:
-            answer.cancel()
-            raise translate(refusals[0], f"the brokers at {config.brokers} refuse us")
-        if done and answer.exception() is None:
-            return
-        if done or time.monotonic() > deadline:
-            answer.cancel()
-            why = "; ".join(list(reasons)[-3:]) or "no answer"
-            raise RetriableTransportError(
-                f"no broker answers at {config.brokers} within {patience_s:g} s: {why}. "
-                "Check the address, that the broker runs, and whether it expects TLS or SASL"
-            )
+    try:
+        while True:
+            done, _ = await asyncio.wait([answer], timeout=PAUSE_S)
+            client.poll(0)
+            if refusals:
+                raise translate(refusals[0], f"the brokers at {config.brokers} refuse us")
+            if done and answer.exception() is None:
+                return
+            if done or time.monotonic() > deadline:
+                why = "; ".join(list(reasons)[-3:]) or "no answer"
+                raise RetriableTransportError(
+                    f"no broker answers at {config.brokers} within {patience_s:g} s: {why}. "
+                    "Check the address, that the broker runs, and whether it expects TLS or SASL"
+                )
+    finally:
+        answer.cancel()  # where this task is cancelled, too: asyncio reports what nobody retrieves
 
 
 def _plain(tp: TopicPartition) -> TopicPartition:

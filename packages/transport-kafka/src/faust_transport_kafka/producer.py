@@ -152,6 +152,7 @@ class KafkaProducer:
     async def _empty(self, deadline: float | None) -> None:
         """Wait until nothing is under way, or until `deadline`."""
         pause_s = 0.0
+        anything = bool(len(self._client))
         while len(self._client) and (deadline is None or time.monotonic() < deadline):
             if self._refusal is not None and deadline is None:
                 raise self._taken_refusal()
@@ -165,7 +166,8 @@ class KafkaProducer:
             pause_s = min(pause_s + 0.001, LONGEST_PAUSE_S)
         if not len(self._client):
             self._refusal = None
-            self._reach.found()
+            if anything:  # an answer to nothing would be no sign of brokers
+                self._reach.found()
 
     def _raise_failure(self) -> None:
         failed = next(((error, message) for error, message in self._failures.items() if error is not None), None)

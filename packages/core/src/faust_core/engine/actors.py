@@ -174,7 +174,7 @@ class ActorRunner:
                 self.errors += 1
                 await self._failed(exc)
             else:
-                log.info("agent %s returned: it reads no further", self.name)
+                log.warning("agent %s returned, and reads no further: is its code behind an `async for`?", self.name)
                 self.state = "stopped"
                 self.subscription.actor_returned()
                 return
@@ -188,8 +188,12 @@ class ActorRunner:
                 claim = current_claim.get()
                 if claim is not None:
                     await self._replies.value(claim, value)
-        else:
+        elif inspect.isawaitable(result):
             await result
+        else:
+            raise ConfigError(
+                f"agent {self.name} cannot wait for records: calling it returned {result!r}; write `async def`"
+            )
         for claim in self._claims_of(asyncio.current_task()):
             # It left the loop by `break` or `return`: its last item is done, as its body is.
             claim.source.leave(claim)

@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable
 
-from faust_core.errors import BufferFull, FaustError, RecordTooLarge, TransportError
+from faust_core.errors import BufferFull, DecodeError, FaustError, RecordTooLarge, TransportError
 from faust_core.protocols.transport import Admin, Producer, TopicSpec
 from faust_core.records import ConsumerRecord, Headers
 
@@ -71,7 +71,10 @@ class DeadLetters:
         if record.topic == self.topic:
             log.error("%s failed on the dead letter %s, which is skipped: %r", who, place, error, exc_info=error)
             return
-        log.error("%s failed on %s, which goes to %s: %r", who, place, self.topic, error, exc_info=error)
+        if isinstance(error, DecodeError):  # the traceback is that of a codec, and says no more
+            log.error("%s goes to %s: %s", place, self.topic, error)
+        else:
+            log.error("%s failed on %s, which goes to %s: %r", who, place, self.topic, error, exc_info=error)
         detail = "".join(traceback.format_exception(error))[-MAX_TEXT:]
         headers = [
             *record.headers,

@@ -107,7 +107,10 @@ def translate(exc: Exception, path: Path) -> StoreError:
     """Turn the error of a binding, which is the text of a RocksDB status, into one of ours."""
     status = str(exc)
     if "lock hold" in status or "While lock file" in status:
-        return StoreLocked(f"{path} is open in another process, or by another store of this one ({status})")
+        return StoreLocked(
+            f"{path} is open in another process, or by another store of this one: give each worker a --datadir of "
+            f"its own ({status})"
+        )
     if "Corruption" in status or "does not match existing comparator" in status:
         return StoreCorrupt(f"{path} is damaged ({status})")
     if "No such file or directory" in status:
