@@ -108,10 +108,7 @@ class App(Declares):
         Raises:
             PluginMissing: faust-web is not installed.
         """
-        plugin = web_plugin()
-        if plugin is None:
-            raise PluginMissing("app.asgi() needs the web package: pip install faust-web")
-        return plugin.application(self.served, self.conf.web_context())
+        return self._web_plugin("app.asgi()").application(self.served, self.conf.web_context(), self.web)
 
     def _runtime(self) -> StreamRuntime:
         if self._worker is None:
@@ -254,6 +251,14 @@ class App(Declares):
             self._started_before = True
             await self.on_first_start()
         await self.on_start()
+        if "cache" in self.conf.explicit:
+            _ = self.cache  # a URL that is wrong is said now, and not by the first page
+        web = Web(
+            self.served,
+            self.conf,
+            serve=False if self._serves_itself else serve,
+            pages=None if web_plugin() is None else self.web,
+        )
         backends = Backends(self.make_store_backend, self.tables.values())
         self._transport = self.make_transport()
         self._worker = Worker(
@@ -263,7 +268,7 @@ class App(Declares):
             self._transport,
             backends,
             on_progress=on_progress,
-            web=Web(self.served, self.conf, serve=serve),
+            web=web,
         )
         self.active_producer = self._worker.producer
         try:
@@ -375,6 +380,7 @@ class App(Declares):
             self._worker.streams.cancel_actors(agent)
 
     async def _disconnect(self) -> None:
+        await self._close_cache()
         client, self._client = self._client, None
         self.active_producer = None
         if client is not None:

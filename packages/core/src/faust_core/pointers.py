@@ -7,22 +7,14 @@ from typing import Any
 
 __all__ = ["missing_attribute"]
 
-_WEB = "web pages and table routes come with faust-web: pip install faust-web"
 _POINTERS = {
     "LiveCheck": "there is no LiveCheck here; faust.TestDriver runs the whole application in a test",
     "assignor": "the assignor has no switches here; app.worker tells what runs",
     "beacon": "there is no graph of services here",
     "boot_strategy": "there is none here: await app.start_client() connects for sending and asking only",
-    "cache": _WEB,
     "consumer": "the consumer belongs to the engine; app.worker has what runs",
     "http_client": "there is none here: use any HTTP client in a task or service of your own",
-    "page": _WEB,
     "producer": "await app.maybe_start_producer() returns it; app.send and topic.send use it",
-    "router": _WEB,
-    "table_route": _WEB,
-    "topic_route": _WEB,
-    "web": _WEB,
-    "web_server": _WEB,
 }
 
 
