@@ -302,6 +302,7 @@ class App(Declares):
             await self.rpc.aclose()
             self._forget_worker()
             await self._disconnect()
+            await self._close_cache()
             if ran:
                 await self.on_shutdown()
 
@@ -380,7 +381,6 @@ class App(Declares):
             self._worker.streams.cancel_actors(agent)
 
     async def _disconnect(self) -> None:
-        await self._close_cache()
         client, self._client = self._client, None
         self.active_producer = None
         if client is not None:

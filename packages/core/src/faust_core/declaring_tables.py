@@ -32,6 +32,7 @@ class DeclaresTables(ABC):
     """What a program says of its tables before it runs."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tables: dict[str, Table[Any, Any]] = {}
 
     @abstractmethod

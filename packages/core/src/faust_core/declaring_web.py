@@ -96,7 +96,7 @@ class DeclaresWeb(ABC):
     def write_json(self, value: Any, /) -> bytes:
         return write_json(value)
 
-    def on_webserver_init(self, web: Any, /) -> None:
+    def on_webserver_init(self, web: Any, /) -> None:  # noqa: B027  a hook
         """Hook of subclasses: HTTP is about to be served; pages may be added to `web` still."""
 
     # -- declaring
@@ -185,8 +185,8 @@ class DeclaresWeb(ABC):
     def web_server(self, service: S) -> S:
         """Have a service serve HTTP instead of the built-in server; a decorator of classes, and for objects, too.
 
-        It is run as `app.service` runs one.  Mount `app.asgi()` in it, and set `canonical_url` to where that is, so that
-        pages and queries of other workers arrive.
+        It is run as `app.service` runs one.  Mount `app.asgi()` in it, and set `canonical_url` to where that is, so
+        that pages and queries of other workers arrive.
 
         Raises:
             ConfigError: it has no async `start` and `stop`.
