@@ -58,6 +58,7 @@ NAMES = [
     "types",
     "uuid",
     "version_info",
+    "web",
     "windows",
 ]
 

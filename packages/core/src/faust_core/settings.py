@@ -253,8 +253,8 @@ class Settings:
     web_ssl_context: Any = _s(None, p.ssl_context, "an ssl.SSLContext: serve HTTPS", env=_NO_ENV)
     web_ca_file: Path | None = _s(None, p.directory, "whose certificates other workers may have, beside those that "
                                   "the system trusts", env="APP_WEB_CA_FILE")  # fmt: skip
-    web_transport: str = _s("tcp://", p.web_transport, "or unix:///path/to/socket, instead of address and port", env=_NO_ENV,
-                            also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"))  # fmt: skip
+    web_transport: str = _s("tcp://", p.web_transport, "or unix:///path/to/socket, instead of address and port",
+                            env=_NO_ENV, also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"))  # fmt: skip
     canonical_url: str = _s(None, p.url, "the whole address under which others reach this worker; "
                             "http://{web_host}:{port}", env="NODE_CANONICAL_URL")  # fmt: skip
     query_timeout: float = _s(10.0, _pos_sec, "for a question to a table, tries while its owner moves included",

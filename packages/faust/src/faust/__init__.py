@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from faust import serializers as serializers
     from faust import testing as testing
     from faust import types as types
+    from faust import web as web
     from faust import windows as windows
     from faust.types import ChannelT as ChannelT
     from faust.types import EventT as EventT
@@ -114,6 +115,7 @@ __all__ = [
     "types",
     "uuid",
     "version_info",
+    "web",
     "windows",
 ]
 
@@ -154,7 +156,7 @@ _HOMES = {
     "Window": "faust_core.windows",
     "current_event": "faust_core.events",
 }
-_MODULES = frozenset({"agents", "cli", "testing", "exceptions", "models", "serializers", "types", "windows"})
+_MODULES = frozenset({"agents", "cli", "testing", "exceptions", "models", "serializers", "types", "web", "windows"})
 
 
 class VersionInfo(NamedTuple):
