@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from faust_core.errors import ConfigError
+from faust_core.errors import ConfigError, PluginMissing
 from faust_core.services import Service
 from faust_core.testing import ManualClock, TestDriver
 
