@@ -18,6 +18,7 @@ from tests.services import kafka as kafka_service
 from tests.services.errors import ServiceUnavailableError
 from tests.services.factories import MakeKafka, MakeProxy, MakeRedis
 from tests.services.kafka import KafkaBroker
+from tests.services.patience import PATIENCE
 from tests.services.proxy import TcpProxy
 from tests.services.redis import RedisServer
 from tests.services.schema_registry import SchemaRegistryServer
@@ -79,8 +80,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(service)
             if item.get_closest_marker(service) and config.getoption(f"--without-{service}"):
                 item.add_marker(pytest.mark.skip(reason=f"--without-{service} was given"))
-        if fixtures & {"own_kafka", "own_redis"} and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(OWN_SERVICE_TIMEOUT_S))
+        default = OWN_SERVICE_TIMEOUT_S if fixtures & {"own_kafka", "own_redis"} else config.getini("timeout")
+        limit = next(item.iter_markers("timeout"), pytest.mark.timeout(float(default)).mark)
+        item.add_marker(pytest.mark.timeout(limit.args[0] * PATIENCE), append=False)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -35,6 +35,10 @@ PYTHON_FILES = ["packages", "tests", "examples", "docs", "bench", "conftest.py",
 CORE_COVERAGE_PERCENT = 90
 # More processes than small machines have cores: most tests wait, for a broker, a child process or a clock.
 IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
+# Tests of whole applications start many processes themselves, and measure how long these stand still.
+APPLICATIONS = "tests/e2e"
+APPLICATIONS_IN_PARALLEL = ["-n", "2", "--dist", "worksteal"]
+PATIENT = {"TEST_PATIENCE": "3"}  # machines that run all tests are slow ones
 Step = Callable[[nox.Session], None]
 
 
@@ -122,8 +126,19 @@ def changed_files(base: str) -> list[str] | None:
 
 def run_all_tests(session: nox.Session) -> None:
     """Every test of the repository; the coverage of what ships, and of core its lower bound."""
-    options = [*IN_PARALLEL, "--cov", "--cov-report=term:skip-covered", "--durations=10"]
-    session.run("python", "-m", "pytest", *options, *session.posargs)
+    options = ["--cov", "--durations=10", *session.posargs]
+    parts: list[list[str]] = [
+        [*IN_PARALLEL, f"--ignore={APPLICATIONS}", "--cov-report="],
+        [*APPLICATIONS_IN_PARALLEL, APPLICATIONS, "--cov-append", "--cov-report=term:skip-covered"],
+    ]
+    failed = False
+    for part in parts:
+        try:
+            session.run("python", "-m", "pytest", *options, *part, env=PATIENT)
+        except CommandFailed:
+            failed = True
+    if failed:
+        raise CommandFailed("tests")
     bound = f"--fail-under={CORE_COVERAGE_PERCENT}"
     session.run("coverage", "report", "--include=packages/core/src/*", "--format=total", bound)
 
@@ -163,7 +178,7 @@ def integration(session: nox.Session) -> None:
     """Tests against real Apache Kafka and a real Redis."""
     install(session, "test")
     paths = existing("packages/*/tests", "tests")
-    pytest(session, *IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
+    pytest(session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
 
 
 @nox.session

@@ -33,6 +33,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from faust_core.table_partition import hashable
 from tests.e2e.apps import COUNTERS
+from tests.services.patience import PATIENCE
 from tests.services.process import GuardedProcess
 
 ROOT = Path(__file__).parents[2]
@@ -217,7 +218,7 @@ class Application:
 
     def wait_until_tables_are(self, expected: Mapping[str, Mapping[Any, Any]], timeout_s: float = 20) -> None:
         """Wait until the running workers, put together, hold exactly this; while a partition moves nobody has it."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * PATIENCE
         while True:
             try:
                 found = self.tables()
@@ -386,6 +387,7 @@ class Application:
         """
         topics = self.topics()
         names = [t.removeprefix(f"{self.name}-") for name in names for t in fnmatch.filter(topics, self.topic(name))]
+        timeout_s *= PATIENCE
         deadline = time.monotonic() + timeout_s
         while not all([*(self._is_processed(self.topic(name)) for name in names), not self.open_transactions()]):
             left = {name: self.lag([name]) for name in names}
@@ -504,6 +506,7 @@ def wait_until(condition: Callable[[], object], timeout_s: float, what: str = ""
     Raises:
         AssertionError: it does not hold after `timeout_s`.
     """
+    timeout_s *= PATIENCE
     started = time.monotonic()
     while not condition():
         assert time.monotonic() - started < timeout_s, f"still not so after {timeout_s} s: {what or condition}"

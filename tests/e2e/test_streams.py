@@ -11,12 +11,13 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 import faust
+from tests.services.patience import PATIENCE
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.kafka]
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 30) -> None:
-    async with asyncio.timeout(timeout_s):
+    async with asyncio.timeout(timeout_s * PATIENCE):
         while not condition():  # noqa: ASYNC110  it looks at another thread's work
             await asyncio.sleep(0.02)
 

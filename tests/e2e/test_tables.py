@@ -12,12 +12,13 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 import faust
+from tests.services.patience import PATIENCE
 
 pytestmark = pytest.mark.timeout(90)
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 30) -> None:
-    async with asyncio.timeout(timeout_s):
+    async with asyncio.timeout(timeout_s * PATIENCE):
         while not condition():  # noqa: ASYNC110  it looks at another worker
             await asyncio.sleep(0.02)
 

@@ -16,9 +16,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.examples.programs import EXAMPLES, Example
+from tests.services.patience import PATIENCE
 from tests.services.process import GuardedProcess
 
-WAIT_S = 45.0
+WAIT_S = 45.0 * PATIENCE
 
 
 class Run:

@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(BUILD_TIMEOUT_S))
+            item.add_marker(pytest.mark.timeout(BUILD_TIMEOUT_S), append=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.services import guard
+from tests.services.patience import PATIENCE
 
 
 class GuardedProcess:
@@ -81,6 +82,7 @@ class GuardedProcess:
         Raises:
             TimeoutError: it still runs after `timeout_s`.
         """
+        timeout_s *= PATIENCE
         try:
             return self._guard.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -123,6 +125,7 @@ class GuardedProcess:
             TimeoutError: it is not there after `timeout_s`; the message has the end of the log.
             RuntimeError: the process ended without writing it.
         """
+        timeout_s *= PATIENCE
         deadline = time.monotonic() + timeout_s
         while True:
             running = self.is_running()  # asked before reading, so that the last words of a process count

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.services.factories import MakeProxy
+from tests.services.patience import PATIENCE
 from tests.services.proxy import TcpProxy
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -109,7 +110,7 @@ async def test_a_delay_holds_both_directions_and_does_not_add_up(proxy: TcpProxy
         await asyncio.sleep(0.01)
     for number in range(5):
         assert await connection[0].readline() == b"%d\n" % number
-    assert 0.4 <= time.monotonic() - started < 0.8
+    assert 0.4 <= time.monotonic() - started < 0.8 * PATIENCE
     connection[1].close()
 
 

@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 
 from faust_cli.main import cli
 from faust_cli.options import Options
+from tests.services.patience import PATIENCE
 
-WAIT_S = 15.0
+WAIT_S = 15.0 * PATIENCE
 
 
 @dataclass

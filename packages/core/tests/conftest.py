@@ -15,6 +15,7 @@ from faust_core import App
 from faust_core.memory import Broker
 from faust_core.records import ConsumerRecord
 from faust_core.table_partition import hashable
+from tests.services.patience import PATIENCE
 
 
 class CrashError(Exception):
@@ -108,6 +109,7 @@ class Lab:
 
 async def eventually(condition: Callable[[], Any], timeout_s: float = 8.0) -> None:
     """Wait until `condition` holds."""
+    timeout_s *= PATIENCE
     try:
         async with asyncio.timeout(timeout_s):
             while not condition():  # noqa: ASYNC110  it looks at the outside of the engine

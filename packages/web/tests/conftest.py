@@ -14,6 +14,7 @@ import pytest
 from faust_core import App, SetTable, Table
 from faust_core.memory import Broker
 from faust_core.windows import WindowedTable
+from tests.services.patience import PATIENCE
 
 TIMES = {"broker_session_timeout": 0.4, "broker_heartbeat_interval": 0.1, "broker_rebalance_timeout": 2}
 PARTITIONS = 6
@@ -150,6 +151,7 @@ class Cluster:
 
 async def eventually(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
     """Wait until `condition` holds."""
+    timeout_s *= PATIENCE
     try:
         async with asyncio.timeout(timeout_s):
             while not condition():  # noqa: ASYNC110  it looks at the outside of the engine

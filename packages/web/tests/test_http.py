@@ -347,7 +347,7 @@ async def test_typed_keys_are_read_from_the_path(cluster):
     async with app:
         for n in (5, 6):
             cluster.broker.append("numbers", str(n).encode(), None, n % 2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while len(raw) < 2:  # noqa: ASYNC110  the agent moves on
                 await asyncio.sleep(0.01)
         async with httpx.AsyncClient(base_url=app.worker.member.endpoint, trust_env=False) as client:

@@ -127,7 +127,7 @@ async def test_what_is_not_committed_yet_is_seen_unless_told_otherwise(cluster):
     workers = await cluster.start_two(broker_commit_interval=60)
     cluster.put("a", 1)
     for worker in workers:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while not (await worker.last.query_answer("a")).found:  # noqa: ASYNC110  another worker moves on
                 await asyncio.sleep(0.01)
         assert [item async for item in worker.last.query_items()] == [("a", 1)]
@@ -142,7 +142,7 @@ async def test_what_is_not_committed_yet_is_seen_unless_told_otherwise(cluster):
 async def test_under_exactly_once_only_what_is_committed_is_seen(cluster):
     (worker,) = [await cluster.start("w1", processing_guarantee="exactly_once", broker_commit_interval=50)]
     cluster.put("a", 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while "a" not in worker.last:  # noqa: ASYNC110  the agent moves on
             await asyncio.sleep(0.01)
     assert not (await worker.last.query_answer("a")).found
@@ -154,7 +154,7 @@ async def test_under_exactly_once_only_what_is_committed_is_seen(cluster):
 async def test_a_value_in_an_answer_is_the_askers_own(cluster):
     worker = await cluster.start("w1", broker_commit_interval=60)
     cluster.put("a", 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while "a" not in worker.seen:  # noqa: ASYNC110  the agent moves on
             await asyncio.sleep(0.01)
     (await worker.seen.query("a")).add(99)
@@ -236,7 +236,7 @@ async def test_a_worker_cut_off_for_longer_than_its_session_answers_nothing(clus
     assert (await first.get("/ready")).json()["reason"] == "it has not reached its group for too long"
     with pytest.raises(QueryUnavailable, match="has not reached its group"):
         await first.last.query(key, timeout=0.1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while await second.last.query(key) != 1000:  # noqa: ASYNC110  the agent moves on
             await asyncio.sleep(0.01)
 

@@ -72,7 +72,7 @@ async def test_put_waits_while_a_reader_is_full(lab):
     await asyncio.sleep(0.01)
     assert not third.done()
     assert await read(slow, 1) == [1]
-    await asyncio.wait_for(third, 1)
+    await asyncio.wait_for(third, 10)
     assert await read(fast, 1) == [3]
 
 
@@ -83,7 +83,7 @@ async def test_a_reader_that_is_gone_holds_nobody_up(lab):
     second = asyncio.create_task(channel.put(2))
     await asyncio.sleep(0)
     del stream
-    await asyncio.wait_for(second, 1)
+    await asyncio.wait_for(second, 10)
 
 
 async def test_operators_and_batches_work_as_with_topics(lab):
@@ -283,7 +283,7 @@ async def test_an_agent_that_is_cancelled_holds_nobody_up(lab, eventually):
     async with app:
         agent.cancel()
         await eventually(lambda: channel.subscriber_count == 0)
-        await asyncio.wait_for(channel.put(1), 1)
+        await asyncio.wait_for(channel.put(1), 10)
 
 
 async def test_a_channel_can_be_grouped_into_a_topic_and_change_tables_there(lab, eventually):

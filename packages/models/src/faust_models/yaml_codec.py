@@ -60,6 +60,8 @@ class YamlCodec:
         except DecodeError:
             raise
         except Exception as exc:  # PyYAML's constructors raise many kinds
+            if "maximum nesting depth" in str(exc):  # libyaml 0.2.6 has a limit of its own, which it sees first
+                raise _too_deep() from exc
             raise DecodeError(f"not yaml: {exc}", codec="yaml") from exc
         if self._form is None:
             return plain
@@ -77,7 +79,7 @@ class YamlCodec:
             if isinstance(event, self._yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise DecodeError(f"yaml: nested more than {MAX_DEPTH} levels deep", codec="yaml")
+                    raise _too_deep()
             elif isinstance(event, self._yaml.CollectionEndEvent):
                 depth -= 1
             elif isinstance(event, self._yaml.AliasEvent):
@@ -85,6 +87,10 @@ class YamlCodec:
 
     def __repr__(self) -> str:
         return "<codec yaml>"
+
+
+def _too_deep() -> DecodeError:
+    return DecodeError(f"yaml: nested more than {MAX_DEPTH} levels deep", codec="yaml")
 
 
 def yaml(value_type: Any = None, /) -> YamlCodec:

@@ -11,6 +11,7 @@ import pytest
 import faust
 from faust_core.memory import Broker
 from faust_schema_registry import IncompatibleSchema, SchemaRegistry
+from tests.services.patience import PATIENCE
 from tests.services.schema_registry import SchemaRegistryServer
 
 
@@ -24,7 +25,7 @@ class Total(faust.Record):
 
 
 async def eventually(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -20,6 +20,7 @@ from faust_core.protocols.transport import (
     TransportContext,
 )
 from faust_core.records import RecordBatch, TopicPartition
+from tests.services.patience import PATIENCE
 
 MakeTransport = Callable[..., Transport]
 MakeTopic = Callable[..., Awaitable[str]]
@@ -141,7 +142,7 @@ class Listener:
 
     async def until(self, condition: Callable[[Listener], bool], within_s: float = 15.0) -> Assignment:
         """Wait until `condition` holds; return the latest assignment."""
-        async with asyncio.timeout(within_s), self._changed:
+        async with asyncio.timeout(within_s * PATIENCE), self._changed:
             await self._changed.wait_for(lambda: condition(self))
         return self.assignments[-1]
 

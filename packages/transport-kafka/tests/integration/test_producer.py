@@ -95,10 +95,10 @@ async def test_reports_of_deliveries_and_failures_come_on_the_event_loop(
         reports.put_nowait((metadata, error))
 
     producer.send(topic, b"a", timestamp_ms=77, on_delivery=report)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         assert await reports.get() == (RecordMetadata(topic, 0, 0, 77), None)
     producer.send(topic, b"x" * 5_000, on_delivery=report)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         metadata, error = await reports.get()
     assert metadata is None
     assert isinstance(error, RecordTooLarge)

@@ -27,6 +27,7 @@ from faust_core.protocols.transport import Credentials, TopicSpec, Transport, Tr
 from faust_core.records import TopicPartition
 from tests.services.certificates import Authority
 from tests.services.kafka import KafkaBroker
+from tests.services.patience import PATIENCE
 from tests.services.ports import free_port
 
 from .conftest import Listener, ToyProtocol, unique, values
@@ -40,6 +41,7 @@ OAUTH = (
     "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
     'unsecuredLoginStringClaim_sub="broker";'
 )
+
 SASL = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 TOLD_WITHIN_S = 30.0
 
@@ -247,7 +249,7 @@ async def test_what_is_wrong_is_told_in_time_and_without_secrets(
     async with connect("kafka", address, credentials, start_timeout_s=4.0) as transport:
         with pytest.raises(TransportError) as raised:
             await transport.check()
-        assert time.monotonic() - started < TOLD_WITHIN_S
+        assert time.monotonic() - started < TOLD_WITHIN_S * PATIENCE
     text = str(raised.value)
     assert address.rpartition(":")[2] in text
     assert word in text
@@ -267,7 +269,7 @@ async def test_a_member_that_is_refused_is_told_in_time_and_without_secrets(
     async with connect(scheme, address, credentials, start_timeout_s=4.0) as transport:
         with pytest.raises(TransportError) as raised:
             await transport.membership(unique("group"), ToyProtocol()).join(["topic"], Listener())
-        assert time.monotonic() - started < TOLD_WITHIN_S
+        assert time.monotonic() - started < TOLD_WITHIN_S * PATIENCE
     assert address in str(raised.value)
     assert PASSWORD not in str(raised.value) + repr(raised.value) + caplog.text
 

@@ -77,7 +77,7 @@ async def test_the_position_moves_over_transaction_markers(transport: Transport,
     await consumer.assign({tp: 0})
     assert consumer.position(tp) == 0
     seen = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (consumer.position(tp) or 0) < end:
             seen += sum(map(len, await consumer.poll(max_records=100, timeout_s=0.2)))
     assert (seen, consumer.position(tp), end) == (2, 8, 8)
@@ -170,7 +170,7 @@ async def test_deliveries_are_reported_inside_of_transactions(transport: Transpo
     await producer.begin()
     producer.send(topic, b"a")
     producer.send(topic, b"b", on_delivery=lambda metadata, _: reports.put_nowait(metadata))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         metadata = await reports.get()
     assert metadata is not None
     assert metadata.offset == 1
