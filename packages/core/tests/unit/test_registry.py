@@ -165,7 +165,7 @@ def test_importing_the_registry_looks_nothing_up() -> None:
 
 
 def test_entry_points_name_caches(install: Any) -> None:
-    install("faust-y", "plugin_y", "def make(*a): return a\n", caches="ydb = plugin_y:make")
+    install("faust-y", "plugin_caches", "def make(*a): return a\n", caches="ydb = plugin_caches:make")
     make: Any = registry.cache_factory("ydb://host")
     assert make("u", None) == ("u", None)
     with pytest.raises(PluginMissing, match="no cache for memroy://: did you mean 'memory'"):
