@@ -112,7 +112,7 @@ async def hand_on(app: Any, request: Request, find: Callable[[], Owner]) -> AnyR
             else:
                 headers = [(name.lower(), value) for name, value in answer.headers]
                 if not (answer.status == 503 and any(name == REFUSED.encode() for name, _ in headers)):
-                    return _as_response(answer.status, headers, answer.body)
+                    return _as_response(request.method, answer.status, headers, answer.body)
                 code, reason = "not_owner", f"the worker at {owner.url} has the key no longer, or not yet"
         if code == "no_endpoint" or now() + pause_s >= deadline:
             raise ServiceUnavailable(f"no worker can answer for this key now: {reason}", error=code or "unavailable")
@@ -128,7 +128,7 @@ async def _as_forwarded(request: Request) -> ForwardedRequest:
     return ForwardedRequest(request.method, request.rel_url, headers, await request.read())
 
 
-def _as_response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> AnyResponse:
+def _as_response(method: str, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> AnyResponse:
     response = AnyResponse(body, status)
     kept = [
         (name, value)
@@ -136,5 +136,6 @@ def _as_response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -
         # Who may read it is said by the worker that the browser has asked.
         if name not in OF_CONNECTION and name not in {b"date", b"server"} and not name.startswith(b"access-control-")
     ]
-    response.raw_headers = [(b"content-length", b"%d" % len(body)), *kept] if status not in {204, 304} else kept
+    has_length = method != "HEAD" and status not in {204, 304}
+    response.raw_headers = [(b"content-length", b"%d" % len(body)), *kept] if has_length else kept
     return response

@@ -199,8 +199,8 @@ class Web:
 
     @property
     def url(self) -> str:
-        """The address of this worker."""
-        return str(self.app.conf.canonical_url)
+        """The address of this worker; while it does not run, the one that the settings say."""
+        return str(getattr(self.app, "url", None) or self.app.conf.canonical_url)
 
     # -- answers
 

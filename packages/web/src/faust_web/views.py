@@ -150,7 +150,7 @@ class View:
 
     def url_for(self, view_name: str, _base_url: str | None = None, **match: Any) -> str:
         """Return its whole address, at `_base_url`, or at this worker's own.  Raises as `path_for`."""
-        base = str(_base_url or self.app.conf.canonical_url).rstrip("/")
+        base = str(_base_url or self.web.url).rstrip("/")
         return base + self.path_for(view_name, **match)
 
     # -- answers
