@@ -582,7 +582,7 @@ async def test_the_shared_token_does_not_keep_answers_from_being_kept(client):
 async def test_a_cache_that_is_away_fails_no_page(own_redis, client, caplog):
     caplog.set_level(logging.INFO)
     server = own_redis()
-    app = App("away", broker="memory://", cache=server.url)
+    app = App("away", broker="memory://", cache=f"{server.url}?socket_timeout_s=20")
     calls: list[int] = []
 
     @app.page("/kept")

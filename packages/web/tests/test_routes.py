@@ -77,6 +77,7 @@ def owner(two: tuple[Worker, Worker], key: str) -> str:
     return next(worker.name for worker in two if Cluster.partition(key) in worker.owned())
 
 
+@pytest.mark.timeout(60)
 async def test_a_page_runs_where_its_key_is_whoever_is_asked(two):
     owners = {owner(two, f"k{n}") for n in range(12)}
     assert owners == {"w1", "w2"}
@@ -148,6 +149,7 @@ async def test_a_request_that_was_handed_on_is_never_handed_on_again(two):
     second.app.worker.rebalancer.tasks[task_id] = taken
 
 
+@pytest.mark.timeout(60)
 async def test_while_a_key_moves_a_page_waits_and_nothing_is_done_twice(cluster, two, eventually):
     first, second = two
     stop = asyncio.Event()
@@ -322,6 +324,7 @@ async def test_a_service_may_serve_instead_of_the_built_in_server(cluster):
 # -- whatever is asked
 
 
+@pytest.mark.timeout(60)
 async def test_nothing_that_is_sent_makes_a_worker_fail(two, caplog):
     """Odd paths, parameters and headers, to every page there is: an answer in JSON, and none with a bug."""
     first, _ = two

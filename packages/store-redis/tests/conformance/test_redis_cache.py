@@ -16,6 +16,9 @@ from faust_store_redis import create_cache
 from tests.services.certificates import Authority
 from tests.services.ports import free_port, wait_until_ready
 
+#: Machines that test are busy.
+PATIENT = {"socket_timeout_s": 20}
+
 
 @pytest.mark.redis
 class TestRedisCache(CacheConformance):
@@ -23,7 +26,7 @@ class TestRedisCache(CacheConformance):
 
     @pytest.fixture
     def make_cache(self, redis_url: str, app_id: str) -> Iterator[MakeCache]:
-        yield lambda name: create_cache(redis_url, CacheContext(name))
+        yield lambda name: create_cache(redis_url, CacheContext(name, options=PATIENT))
         with redis.Redis.from_url(redis_url) as client:
             for key in client.scan_iter(f"faust:{app_id}*", count=1000):
                 client.unlink(key)
@@ -54,7 +57,7 @@ class TestRedisClusterCache(CacheConformance):
 
     @pytest.fixture
     def make_cache(self, cluster: str) -> MakeCache:
-        return lambda name: create_cache(cluster, CacheContext(name))
+        return lambda name: create_cache(cluster, CacheContext(name, options=PATIENT))
 
 
 @pytest.mark.redis
@@ -73,7 +76,9 @@ def test_tls_is_checked_against_the_authority_in_the_url(own_redis: Any, tmp_pat
     )
 
     async def use() -> None:
-        cache = create_cache(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority.file}", CacheContext("app"))
+        cache = create_cache(
+            f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority.file}", CacheContext("app", options=PATIENT)
+        )
         await cache.set("a", b"1", 60)
         assert await cache.get("a") == b"1"
         await cache.aclose()

@@ -17,7 +17,7 @@ CONTEXT = CacheContext("app")
 @pytest.mark.redis
 async def test_a_redis_that_is_away_is_told_and_used_again_when_it_is_back(own_redis: Any) -> None:
     server = own_redis()
-    cache = create_cache(f"{server.url}?socket_timeout_s=5", CONTEXT)
+    cache = create_cache(f"{server.url}?socket_timeout_s=20", CONTEXT)
     await cache.set("a", b"1")
     server.kill()
     for call in (cache.get("a"), cache.set("a", b"1"), cache.delete("a")):
@@ -38,7 +38,7 @@ async def test_a_redis_that_says_nothing_costs_its_time_out(own_redis: Any) -> N
     with pytest.raises(CacheUnavailable):
         await cache.get("a")
     server.resume()
-    slow = create_cache(f"{server.url}?socket_timeout_s=10", CONTEXT)
+    slow = create_cache(f"{server.url}?socket_timeout_s=20", CONTEXT)
     assert await slow.get("a") is None
     for each in (cache, slow):
         await each.aclose()
@@ -47,7 +47,7 @@ async def test_a_redis_that_says_nothing_costs_its_time_out(own_redis: Any) -> N
 @pytest.mark.redis
 async def test_a_redis_that_is_full_or_refuses_is_unavailable(own_redis: Any) -> None:
     full = own_redis(settings={"maxmemory": "1mb", "maxmemory-policy": "noeviction"})
-    cache = create_cache(full.url, CONTEXT)
+    cache = create_cache(f"{full.url}?socket_timeout_s=20", CONTEXT)
     with pytest.raises(CacheUnavailable, match="memory"):
         await cache.set("a", b"x" * 2_000_000)
     await cache.aclose()

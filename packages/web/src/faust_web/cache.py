@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 #: For how long an answer is kept where nothing else is said.
 DEFAULT_TIMEOUT_S = 24 * 3600.0
 #: A page waits for its cache no longer than this; then it is made anew.
-WAIT_S = 2.0
+WAIT_S = 5.0
 #: A cache that is away is left alone for so long, so that pages do not wait for it one by one.
 LEFT_ALONE_S = 2.0
 #: What tells callers apart: answers to requests that have one are not for others.

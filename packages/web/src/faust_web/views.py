@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -23,7 +23,7 @@ __all__ = ["Handler", "View", "gives_model", "takes_model"]
 _bytes = bytes  # one of the methods has that name
 
 #: A function of a view: `(self, request, **match)`.
-Handler = Callable[..., Awaitable[AnyResponse]]
+Handler = Callable[..., Coroutine[Any, Any, AnyResponse]]
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 
 VERBS = ("head", "get", "post", "put", "patch", "delete", "options", "search")
@@ -103,37 +103,37 @@ class View:
             headers.setdefault("Allow", ", ".join(sorted(self.get_methods())))
         return self.error(int(exc.code), exc.detail, headers, **{"error": exc.word, **exc.extra_context})
 
-    # -- what it answers to
+    # -- what it answers to; whatever parameters a method of a subclass has beside the request, checkers take it
 
-    async def head(self, request: Request, **match: Any) -> Any:
+    async def head(self, request: Request, *args: Any, **match: Any) -> Any:
         """Answer HEAD; by default like GET, whose body is left out."""
-        return await self.get(request, **match)
+        return await self.get(request, *args, **match)
 
-    async def get(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def get(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer GET."""
         raise exceptions.MethodNotAllowed("Method GET not allowed.")
 
-    async def post(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def post(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer POST."""
         raise exceptions.MethodNotAllowed("Method POST not allowed.")
 
-    async def put(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def put(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer PUT."""
         raise exceptions.MethodNotAllowed("Method PUT not allowed.")
 
-    async def patch(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def patch(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer PATCH."""
         raise exceptions.MethodNotAllowed("Method PATCH not allowed.")
 
-    async def delete(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def delete(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer DELETE."""
         raise exceptions.MethodNotAllowed("Method DELETE not allowed.")
 
-    async def options(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def options(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer OPTIONS."""
         raise exceptions.MethodNotAllowed("Method OPTIONS not allowed.")
 
-    async def search(self, request: Request, **match: Any) -> Any:  # noqa: ARG002
+    async def search(self, request: Request, *args: Any, **match: Any) -> Any:  # noqa: ARG002
         """Answer SEARCH."""
         raise exceptions.MethodNotAllowed("Method SEARCH not allowed.")
 
