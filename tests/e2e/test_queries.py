@@ -107,7 +107,7 @@ def test_no_answer_is_wrong_while_workers_are_killed_and_sleep(kafka: str, uniqu
         counts = sum((asker.counts for asker in askers), collections.Counter[str]())
         print(counts)
         assert not [wrong for asker in askers for wrong in asker.wrong]
-        assert min(counts["a 200"], counts["b 200"], counts["c 200"]) > 50
+        assert min(counts["a 200"], counts["b 200"], counts["c 200"]) >= 10
         app.wait_until_processed(["events"], 30)
         expected = {f"key{n % KEYS}": n for n in range(sent - KEYS, sent)}
         for worker in app.running():

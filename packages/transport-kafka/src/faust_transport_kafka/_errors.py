@@ -23,6 +23,7 @@ __all__ = [
     "NO_LEADER",
     "OUT_OF_RANGE",
     "RETRIABLE",
+    "STALE_EPOCH",
     "TOO_LARGE",
     "all_brokers_down",
     "as_kafka_error",
@@ -57,6 +58,8 @@ MISSING = frozenset(
 OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 #: What an admin client says of a partition that does not exist as well as of one without a leader.
 NO_LEADER = KafkaError._NOENT
+#: The client believes in a leader that another one has followed, or the same one after a restart.
+STALE_EPOCH = frozenset({KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH})
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 RETRIABLE = frozenset(
     {

@@ -29,7 +29,15 @@ from confluent_kafka.cimpl import NewTopic
 from faust_core.errors import AuthenticationError, RetriableTransportError, TopicMissing, TransportError
 from faust_core.protocols.transport import Admin, TopicSpec
 from faust_core.records import TopicPartition
-from faust_transport_kafka._errors import MISSING, NO_LEADER, all_brokers_down, as_kafka_error, refused, translate
+from faust_transport_kafka._errors import (
+    MISSING,
+    NO_LEADER,
+    STALE_EPOCH,
+    all_brokers_down,
+    as_kafka_error,
+    refused,
+    translate,
+)
 from faust_transport_kafka.config import ClientConfig
 
 __all__ = ["KafkaAdmin", "reach"]
@@ -185,6 +193,8 @@ class KafkaAdmin:
                 failure = translate(error, doing)
                 if not isinstance(failure, RetriableTransportError) or time.monotonic() > deadline:
                     raise failure from exc
+                if error.code() in STALE_EPOCH:  # the admin client never asks who leads now, a new one does
+                    self._renew()
             except TimeoutError as exc:
                 if time.monotonic() > deadline:
                     raise RetriableTransportError(f"{doing}: no answer within {self._patience_s:g} s") from exc

@@ -143,6 +143,24 @@ JAAS = (
 )
 
 
+async def test_offsets_are_listed_at_once_after_a_broker_was_killed(
+    own_kafka: Any, make_transport: MakeTransport
+) -> None:
+    broker = own_kafka()
+    admin = make_transport(address=broker.bootstrap).admin()
+    partitions = [TopicPartition("numbers", p) for p in range(4)]
+    await admin.create_topics([TopicSpec("numbers", 4)])
+    await asyncio.sleep(0.5)
+    before = await admin.end_offsets(partitions)
+    broker.kill()
+    broker.start()
+    await asyncio.sleep(3)  # only then does the client ask with the epoch from before
+    began = time.monotonic()
+    assert await admin.end_offsets(partitions) == before
+    assert await admin.start_offsets(partitions) == before
+    assert time.monotonic() - began < 15 * PATIENCE, "the leaders' new epochs are looked for"
+
+
 async def test_credentials_are_used_by_both_client_libraries(own_kafka: Any, make_transport: MakeTransport) -> None:
     broker = own_kafka(
         settings={
