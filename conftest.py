@@ -1,20 +1,23 @@
 """Services for every test in this repository, and the options that leave them out.
 
-A test takes the address of a service as a fixture; the mark (`kafka`, `redis`) then comes by itself.  A service that
-is neither given by the environment nor startable fails the tests that need it.
+A test takes the address of a service as a fixture; the mark (`kafka`, `redis`, `registry`) then comes by
+itself.  A service that is neither given by the environment nor startable fails the tests that need it.
 """
 
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from os import environ
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.services import kafka as kafka_service
+from tests.services.apicurio import ApicurioRegistry
 from tests.services.errors import ServiceUnavailableError
 from tests.services.factories import MakeKafka, MakeProxy, MakeRedis
 from tests.services.kafka import KafkaBroker
@@ -23,9 +26,17 @@ from tests.services.proxy import TcpProxy
 from tests.services.redis import RedisServer
 from tests.services.schema_registry import SchemaRegistryServer
 
-FIXTURES = {"kafka": {"kafka", "own_kafka"}, "redis": {"redis_url", "own_redis"}}
-SESSION_FIXTURES = {"kafka": "kafka", "redis": "redis_url"}
+FIXTURES = {
+    "kafka": {"kafka", "own_kafka"},
+    "redis": {"redis_url", "own_redis"},
+    "registry": {"schema_registry_url"},
+}
+SESSION_FIXTURES = {"kafka": "kafka", "redis": "redis_url", "registry": "schema_registry_url"}
 OWN_SERVICE_TIMEOUT_S = 120  # a test that starts a broker of its own, unless it sets its own limit
+
+# Other tests run beside: how long an example takes says nothing.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 _addresses = pytest.StashKey[dict[str, str | ServiceUnavailableError]]()
 _running = pytest.StashKey[ExitStack]()
@@ -53,10 +64,12 @@ class SharedServices:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a process that is about to start."""
         config: pytest.Config = node.config
-        for service, name in SESSION_FIXTURES.items():
-            wanted = not config.getoption(f"--without-{service}") and f"not {service}" not in config.option.markexpr
-            if wanted and name not in config.stash[_addresses]:
-                _start(config, name)
+        wanted = [
+            name
+            for service, name in SESSION_FIXTURES.items()
+            if not config.getoption(f"--without-{service}") and f"not {service}" not in config.option.markexpr
+        ]
+        _start(config, *wanted)
         node.workerinput["services"] = {name: str(told) for name, told in config.stash[_addresses].items()}
 
 
@@ -91,25 +104,32 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     items = [item for item in session.items if not item.get_closest_marker("skip")]
     wanted = {name for item in items for name in getattr(item, "fixturenames", ())}
-    for name in SESSION_FIXTURES.values():
-        if name in wanted and name not in session.config.stash[_addresses]:
-            _start(session.config, name)
+    _start(session.config, *(name for name in SESSION_FIXTURES.values() if name in wanted))
     if "own_kafka" in wanted:
         with suppress(ServiceUnavailableError):  # the tests that need them say so
             kafka_service.jars()
 
 
-def _start(config: pytest.Config, name: str) -> None:
-    try:
-        config.stash[_addresses][name] = _kafka(config) if name == "kafka" else _redis(config)
-    except ServiceUnavailableError as unavailable:
-        config.stash[_addresses][name] = unavailable
+def _start(config: pytest.Config, *names: str) -> None:
+    """Start those of the services that have no address yet, all at once: each of them waits most of the time."""
+    addresses = config.stash[_addresses]
+
+    def start(name: str) -> None:
+        try:
+            addresses[name] = STARTS[name](config)
+        except ServiceUnavailableError as unavailable:
+            addresses[name] = unavailable
+
+    waiting = [name for name in names if name not in addresses]
+    if waiting:
+        _directory(config, "services")  # the first call makes the folder of all others, and is for one thread
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(start, waiting))
 
 
 def _address(request: pytest.FixtureRequest, name: str) -> str:
     addresses = request.config.stash[_addresses]
-    if name not in addresses:
-        _start(request.config, name)  # asked for by getfixturevalue()
+    _start(request.config, name)  # where it was asked for by getfixturevalue()
     address = addresses[name]
     if isinstance(address, ServiceUnavailableError):
         pytest.fail(str(address), pytrace=False)
@@ -134,6 +154,18 @@ def _redis(config: pytest.Config) -> str:
     return server.url
 
 
+def _registry(config: pytest.Config) -> str:
+    if given := environ.get("SCHEMA_REGISTRY_URL"):
+        return given
+    registry = ApicurioRegistry(_directory(config, "registry"))
+    config.stash[_running].callback(registry.close)
+    registry.start()
+    return registry.url
+
+
+STARTS = {"kafka": _kafka, "redis_url": _redis, "schema_registry_url": _registry}
+
+
 def _directory(config: pytest.Config, name: str) -> Path:
     factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     return factory.mktemp(name)
@@ -154,21 +186,20 @@ def redis_url(request: pytest.FixtureRequest) -> str:
     return _address(request, "redis_url")
 
 
+@pytest.fixture(scope="session")
+def schema_registry_url(request: pytest.FixtureRequest) -> str:
+    """URL of a real schema registry that all tests share: SCHEMA_REGISTRY_URL, else Apicurio Registry, started here.
+
+    Use `unique` in the names of topics and subjects.
+    """
+    return _address(request, "schema_registry_url")
+
+
 @pytest.fixture
 def schema_registry() -> Iterator[SchemaRegistryServer]:
-    """A schema registry of the test's own, over HTTP; see tests/services/schema_registry.py for what it is not."""
+    """A registry of the test's own that fails as told; see tests/services/schema_registry.py for what it is not."""
     with SchemaRegistryServer() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def schema_registry_url() -> Iterator[str]:
-    """URL of a schema registry that all tests share: SCHEMA_REGISTRY_URL, else one of ours.  Use `unique` in topics."""
-    if given := environ.get("SCHEMA_REGISTRY_URL"):
-        yield given
-        return
-    with SchemaRegistryServer() as server:
-        yield server.url
 
 
 @pytest.fixture

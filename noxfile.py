@@ -1,6 +1,8 @@
 """The project's checks.  `python3 run.py SESSION` runs one; without a name the quick ones, which need no broker."""
 
+import argparse
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -28,6 +30,7 @@ PACKAGES = {  # import name -> folder under packages/, lowest layer first
     "faust_schema_registry": "schema-registry",
     "faust_cli": "cli",
     "faust_web": "web",
+    "faust_sensors": "sensors",
     "faust": "faust",
 }
 GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
@@ -39,6 +42,15 @@ IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
 APPLICATIONS = "tests/e2e"
 APPLICATIONS_IN_PARALLEL = ["-n", "2", "--dist", "worksteal"]
 PATIENT = {"TEST_PATIENCE": "3"}  # machines that run all tests are slow ones
+# What `faults_long` runs, beside `soak`: those whose sizes tests/e2e/sizes.py decides.
+AT_FULL_LENGTH = [
+    "tests/e2e/test_broker_faults.py",
+    "tests/e2e/test_network_faults.py",
+    "tests/e2e/test_slow_agents.py",
+    "tests/e2e/test_standbys.py",
+    "tests/e2e/test_takeovers.py",
+    "packages/transport-kafka/tests/integration/test_transactions.py",
+]
 Step = Callable[[nox.Session], None]
 
 
@@ -62,11 +74,11 @@ def existing(*patterns: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for pattern in patterns for path in sorted(ROOT.glob(pattern))]
 
 
-def pytest(session: nox.Session, *arguments: str, paths: list[str]) -> None:
+def pytest(session: nox.Session, *arguments: str, paths: list[str], env: dict[str, str] | None = None) -> None:
     """Run pytest on `paths`; the session's own arguments come last."""
     if not paths:
         session.error("no such tests: has a folder been moved?")
-    session.run("python", "-m", "pytest", *arguments, *(session.posargs or paths))
+    session.run("python", "-m", "pytest", *arguments, *(session.posargs or paths), env=env)
 
 
 def run_lint(session: nox.Session) -> None:
@@ -145,7 +157,7 @@ def run_all_tests(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything: style, layers, types, changelog, then every test, Kafka, Redis, wheels and examples included."""
+    """Everything: style, layers, types, changelog, then every test, with real services, wheels and examples."""
     install(session, "test", "lint", "imports", "typing", "changelog")
     failed = []
     steps: list[Step] = [run_lint, run_imports, run_typecheck, run_changelog, run_all_tests]
@@ -160,25 +172,30 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tests that need no broker, no Redis and no package index; under two minutes."""
+    """Tests that need no broker, no Redis, no schema registry and no package index; under two minutes."""
     install(session, "test", "typing")
     paths = existing("packages/*/tests", "examples/*/tests", "tests")
-    pytest(session, "-m", "not kafka and not redis and not slow", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, "-m", "not kafka and not redis and not registry and not slow", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """The conformance kit on every transport, store and codec of ours."""
+    """The conformance kit on every transport, store and codec of ours, in full: a million keys are scanned."""
     install(session, "test")
+    session.env["FAUST_CONFORMANCE_SCAN_KEYS"] = "1000000"
     pytest(session, paths=existing("packages/*/tests/conformance", "examples/*/tests"))
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Tests against real Apache Kafka and a real Redis."""
+    """Tests against real Apache Kafka, a real Redis and a real schema registry."""
     install(session, "test")
     paths = existing("packages/*/tests", "tests")
-    pytest(session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis", "--ignore=tests/packaging", paths=paths)
+    pytest(
+        session, *APPLICATIONS_IN_PARALLEL, "-m", "kafka or redis or registry", "--ignore=tests/packaging", paths=paths
+    )
 
 
 @nox.session
@@ -188,6 +205,25 @@ def simulation(session: nox.Session) -> None:
     arguments = session.posargs or ["--seeds", "100000"]
     processes = [] if "--seed" in arguments else ["--processes", str(os.cpu_count() or 1)]
     session.run("python", "-m", "tests.simulation", *processes, *arguments, env={"PYTHONHASHSEED": "0"})
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Workers killed, stopped and started at random on Kafka: `-- --actions 20 --seed 7`; says what came of it."""
+    install(session, "test")
+    options = argparse.ArgumentParser(prog="nox -s soak --")
+    options.add_argument("--actions", default="20")
+    options.add_argument("--seed", default=str(random.randrange(1_000_000)))
+    asked = options.parse_args(session.posargs)
+    env = {"E2E_SOAK_ACTIONS": asked.actions, "E2E_SOAK_SEED": asked.seed, **PATIENT}
+    session.run("python", "-m", "pytest", "-s", "tests/e2e/test_soak.py", env=env)
+
+
+@nox.session
+def faults_long(session: nox.Session) -> None:
+    """The tests of faults that are shortened elsewhere, in full: a million keys, minutes without a network; an hour."""
+    install(session, "test")
+    pytest(session, "-s", paths=AT_FULL_LENGTH, env={"E2E_LONG": "1"})
 
 
 @nox.session
@@ -256,9 +292,13 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure throughput, latency and restore on this machine."""
+    """Measure throughput, latency and restore on this machine; `-- NAME …` runs another program of bench/."""
     install(session, "test")
-    script(session, "bench/run.py")
+    name = session.posargs[0] if session.posargs else ""
+    if Path(f"bench/{name}.py").is_file():
+        session.run("python", f"bench/{name}.py", *session.posargs[1:])
+    else:
+        script(session, "bench/run.py")
 
 
 def script(session: nox.Session, path: str) -> None:

@@ -1,5 +1,7 @@
 """The engine alone: events through agents on memory://, no Kafka, a few seconds: `python bench/micro.py`.
 
+`--keys 1000000 --store rocksdb://` shows what a table costs whose keys do not come again.
+
 Shows a regression of the engine soon after it is made; what counts is the last column, which compares with a plain
 decoding loop in the same round and so depends little on the machine.
 """
@@ -9,6 +11,7 @@ import asyncio
 import gc
 import itertools
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -22,7 +25,7 @@ import faust
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this is run as a script; `bench` is a package of the repository
 
-from bench.workloads import Input, inputs  # noqa: E402
+from bench.workloads import KEYS, Input, account, inputs  # noqa: E402
 
 numbers = itertools.count(1)
 
@@ -121,7 +124,26 @@ def group_by(app: faust.App, source: "faust.Topic[None, Event]", events: int, do
                 done()
 
 
-CASES: dict[str, Declare] = {case.__name__: case for case in (stream, send, table, window, group_by)}
+def join(app: faust.App, source: "faust.Topic[None, Event]", events: int, done: Handled) -> None:
+    """Join with a table of 10k accounts."""
+    users = app.Table("users", key_type=str, value_type=str)
+
+    @users.on_recover
+    async def fill() -> None:
+        for number in range(KEYS):
+            users.on(0)[account(number)] = f"user {number}"
+        await app.commit()
+
+    @app.agent(source)
+    async def process(stream: faust.Stream[Event]) -> None:
+        handled = 0
+        async for _ in stream.left_join(users):
+            handled += 1
+            if handled == events:
+                done()
+
+
+CASES: dict[str, Declare] = {case.__name__: case for case in (stream, send, table, window, group_by, join)}
 
 
 def plain(values: list[bytes]) -> float:
@@ -133,7 +155,7 @@ def plain(values: list[bytes]) -> float:
     return time.process_time() - began
 
 
-async def engine(declare: Declare, events: list[Input]) -> float:
+async def engine(declare: Declare, events: list[Input], store: str, directory: str) -> float:
     """CPU seconds of the engine, from the worker's start to the checkpoint after the last event."""
     broker = f"memory://bench-{next(numbers)}"
     feeder = faust.App("bench-feeder", broker=broker)
@@ -142,8 +164,8 @@ async def engine(declare: Declare, events: list[Input]) -> float:
     await filling.declare()
     await feeder.topic("target", partitions=1).declare()
     for event in events:
-        await filling.send(value=event.value, timestamp=event.timestamp_ms / 1000)
-    app = faust.App("bench-micro", broker=broker, topic_partitions=1)
+        await filling.send(key=event.account, value=event.value, timestamp=event.timestamp_ms / 1000)
+    app = faust.App("bench-micro", broker=broker, topic_partitions=1, store=store, datadir=directory)
     all_handled = asyncio.Event()
     declare(app, app.topic("source", value_type=Event), len(events), all_handled.set)
     gc.collect()  # the last run's broker
@@ -167,15 +189,18 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES), help="default: %(default)s")
     parser.add_argument("--events", type=int, default=100_000, help="per case and round (default: 100000)")
     parser.add_argument("--rounds", type=int, default=5, help="all cases in turn, so many times (default: 5)")
+    parser.add_argument("--keys", type=int, default=KEYS, help="how many accounts there are (default: 10000)")
+    parser.add_argument("--store", default="memory://", help="of the tables (default: memory://)")
     options = parser.parse_args()
     chosen = options.cases.split(",")
-    events = list(inputs(options.events))
+    events = list(inputs(options.events, options.keys))
     values = [event.value for event in events]
     used: dict[str, list[float]] = {name: [] for name in ("plain loop", *chosen)}
     for _ in range(options.rounds):
         used["plain loop"].append(plain(values))
         for name in chosen:
-            used[name].append(asyncio.run(engine(CASES[name], events)))
+            with tempfile.TemporaryDirectory() as directory:
+                used[name].append(asyncio.run(engine(CASES[name], events, options.store, directory)))
     print("| case | µs of CPU per event, least | median | × plain loop |\n| --- | --- | --- | --- |")
     for name, times in used.items():
         each = [seconds / options.events * 1e6 for seconds in times]

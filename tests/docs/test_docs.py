@@ -79,6 +79,26 @@ def test_tests_that_are_named_exist(page: Path) -> None:
     assert not missing, f"{page.name} names tests that do not exist: {', '.join(sorted(missing))}"
 
 
+def test_each_fault_has_its_outcome_and_its_test() -> None:
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(range(1, 27))
+    tests = []
+    for number, _, outcome, named in rows:
+        tests = TEST.findall(named) if not named.startswith("the same") else tests
+        assert tests, f"fault {number} names no test"
+        assert outcome.strip()
+
+
+def test_no_page_says_a_heading_twice() -> None:
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":
+            continue
+        headings = re.findall(r"^#+ .*$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+        twice = {heading for heading in headings if headings.count(heading) > 1}
+        assert not twice, f"{page.relative_to(ROOT)} has {', '.join(sorted(twice))} more than once"
+
+
 def test_the_table_of_settings_is_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("make_settings", ROOT / "docs" / "make_settings.py")
     assert spec is not None

@@ -100,11 +100,18 @@ class Worker(GuardedProcess):
 
     def tables(self) -> dict[str, dict[Any, Any]]:
         """Return what this worker's partitions of the tables hold."""
+        return {name: dict(items) for name, items in self._report("tables").items()}
+
+    def standbys(self) -> dict[tuple[str, int], int]:
+        """Return the changelog partitions that this worker follows for others, and the offset that each is at."""
+        return {(topic, partition): offset for topic, partition, offset in self._report("standbys")}
+
+    def _report(self, what: str) -> Any:
         self.report_file.unlink(missing_ok=True)
+        self.report_file.with_suffix(".asked").write_text(what)
         self.send_signal(signal.SIGUSR2)
-        wait_until(self.report_file.exists, 10, f"tables of {self.name}")
-        found: dict[str, list[tuple[Any, Any]]] = json.loads(self.report_file.read_text())
-        return {name: dict(items) for name, items in found.items()}
+        wait_until(self.report_file.exists, 30, f"tables of {self.name}")
+        return json.loads(self.report_file.read_text())
 
     def restored(self) -> list[int]:
         """Return the changelog records read per task that was taken over, by the log."""
@@ -146,9 +153,14 @@ class Application:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and hasattr(signal, "SIGUSR1"):
+            for worker in self.running():
+                if "worker ready" in worker.text():  # it prints where each of its tasks stands
+                    worker.send_signal(signal.SIGUSR1)
+            time.sleep(1)
         for worker in self.workers:
             if error is not None:
-                print(f"--- {worker.name} (exit code {worker.returncode})\n{worker.tail(40)}", file=sys.stderr)
+                print(f"--- {worker.name} (exit code {worker.returncode})\n{worker.tail(200)}", file=sys.stderr)
             worker.close()
         try:
             names = [name for name in self._admin.list_topics(timeout=5).topics if name.startswith(self.name)]
@@ -432,7 +444,7 @@ def make_producer(bootstrap: str) -> Producer:
             "enable.idempotence": True,
             "queue.buffering.max.messages": 500_000,
             "reconnect.backoff.max.ms": 500,
-            "message.timeout.ms": 120_000,
+            "message.timeout.ms": 900_000,
             **QUIET,
         }
     )

@@ -75,6 +75,32 @@ def test_a_plugin_that_is_not_installed_is_named_with_how_to_install_it(
 
 
 @pytest.mark.timeout(60)
+def test_credentials_that_the_broker_does_not_take_end_the_worker_and_are_not_shown(
+    kafka: str, unique: str, tmp_path: Path
+) -> None:
+    with Application(kafka, unique, tmp_path, "broken") as app:
+        text = refused(app, E2E_CASE="wrong credentials", APP_BROKER_START_TIMEOUT="5")
+        assert kafka.partition(",")[0].rpartition(":")[2] in text
+        assert "canary-41" not in app.workers[0].text()
+
+
+@pytest.mark.timeout(90)
+def test_another_application_with_the_same_id_is_refused_and_harms_nobody(
+    kafka: str, unique: str, tmp_path: Path
+) -> None:
+    with Application(kafka, unique, tmp_path, "broken") as app:
+        app.create("events", 2)
+        app.create("visits", 2)
+        first = app.worker("first").wait_until_ready()
+        text = refused(app, E2E_CASE="another application")
+        assert f"it reads {unique}-events, this one reads {unique}-visits" in text
+        app.produce("events", [(None, b'"a"'), (None, b'"b"')], partitions=2)
+        app.wait_until_processed(["events"], 40)
+        assert first.tables()["table"] == {"a": 1, "b": 1}
+        assert first.terminate() == 0, first.tail()
+
+
+@pytest.mark.timeout(60)
 def test_a_table_that_no_topic_is_partitioned_like_is_refused(kafka: str, unique: str, tmp_path: Path) -> None:
     with Application(kafka, unique, tmp_path, "broken") as app:
         app.create("events", 2)

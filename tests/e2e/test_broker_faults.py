@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.orders import PATH, assert_complete, order_of, orders_application
+from tests.e2e.sizes import sized
 from tests.e2e.support import Worker, feeding, wait_until
 from tests.services.factories import MakeKafka
 
 PARTITIONS = 4
-STOPPED_S = 20
+STOPPED_S = sized(20, 60)
 
 
 def nothing_else() -> None:
@@ -27,7 +28,7 @@ def has_counted(workers: list[Worker], enough: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(sized(180, 300))
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_workers_wait_for_a_broker_that_is_stopped_or_killed_and_go_on(
     own_kafka: MakeKafka, unique: str, tmp_path: Path, guarantee: str

@@ -51,11 +51,13 @@ def test_adding_and_removing_workers_never_leaves_a_partition_alone_or_with_two_
         print("owners:", owners)
         for partition, names in owners.items():
             assert len(names) <= 8, f"partition {partition} changed hands too often, or had two owners: {names}"
-        assert max(gaps.values()) < 5.0, f"a partition was without owner: {gaps}"
+        assert max(gaps.values()) < 5.0 * PATIENCE, f"a partition was without owner: {gaps}"
         steady = [r for r in rows if steady_since <= r[2].timestamp_s <= steady_until]
         for partition in range(partitions):
             if len({worker for _, worker, r in steady if r.partition == partition}) == 1:
-                assert gaps[partition] < 1.0, f"partition {partition} stayed where it was, and stopped: {gaps}"
+                assert gaps[partition] < 1.0 * PATIENCE, (
+                    f"partition {partition} stayed where it was, and stopped: {gaps}"
+                )
 
 
 @pytest.mark.slow
@@ -103,8 +105,8 @@ def test_sigterm_under_load_drains_commits_and_hands_over_in_seconds(kafka: str,
         assert_complete(app, sent, exactly=True)
         gaps = longest_gaps(app.output("out"), since_s=stopped_at - 1, until_s=stopped_at + 5)
         print(f"stopped in {took:.1f} s; longest pauses: {gaps}")
-        assert took < 5
-        assert max(gaps.values()) < 3, gaps
+        assert took < 5 * PATIENCE
+        assert max(gaps.values()) < 3 * PATIENCE, gaps
 
 
 @pytest.mark.timeout(60)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.orders import PATH, assert_complete, order_of, orders_application
+from tests.e2e.sizes import sized
 from tests.e2e.support import SESSION_TIMEOUT_S, Worker, feeding, wait_until
 from tests.services.factories import MakeKafka, MakeProxy
 
@@ -50,7 +51,7 @@ def test_a_worker_frozen_for_longer_than_its_session_comes_back_without_harm(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(210)
+@pytest.mark.timeout(sized(240, 600))
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_workers_cut_off_from_the_broker_go_on_when_it_is_back(
     own_kafka: MakeKafka, tcp_proxy: MakeProxy, unique: str, tmp_path: Path, guarantee: str
@@ -68,9 +69,15 @@ def test_workers_cut_off_from_the_broker_go_on_when_it_is_back(
                 ("refused for a moment", proxy.cut, 2),
                 ("silent for longer than the session", proxy.black_hole, SESSION_TIMEOUT_S + 4),
                 ("refused for longer than the session", proxy.cut, SESSION_TIMEOUT_S + 2),
+                ("slow", partial(proxy.delay, 0.2), 3),
+                *sized(
+                    [], [("silent for two minutes", proxy.black_hole, 120), ("refused for two minutes", proxy.cut, 120)]
+                ),
             ):
                 fault()
                 time.sleep(seconds)
+                if what == "slow":
+                    wait_until_it_goes_on(behind)
                 wait_until_it_goes_on(near)
                 proxy.heal()
                 took = wait_until_it_goes_on(behind)

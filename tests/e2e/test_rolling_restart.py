@@ -8,9 +8,10 @@ import pytest
 
 from tests.e2e.orders import PATH, assert_complete, forwarded, longest_gaps, order_of, orders_application
 from tests.e2e.support import Application, Worker, feeding, wait_until
+from tests.services.patience import PATIENCE
 
 RATE = 300
-LONGEST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 1.0 * PATIENCE
 
 
 def assigned(worker: Worker) -> list[str]:

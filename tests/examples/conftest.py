@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from tests.examples.programs import EXAMPLES, Example
 from tests.services.patience import PATIENCE
 from tests.services.process import GuardedProcess
+from tests.services.schema_registry import SchemaRegistryServer
 
 WAIT_S = 45.0 * PATIENCE
 
@@ -77,7 +78,11 @@ Start = Callable[..., Run]
 def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
     """Starts an example in an empty folder; it is killed at the end if it still runs."""
 
-    def registry_url() -> str:
+    def registry_url(broker_url: str) -> str:
+        """Return a real one where the broker is, else one of this process."""
+        if broker_url.startswith("memory:"):
+            ours: SchemaRegistryServer = request.getfixturevalue("schema_registry")
+            return ours.url
         url: str = request.getfixturevalue("schema_registry_url")
         return url
 
@@ -86,7 +91,7 @@ def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
         def run(example: Example, broker_url: str, **environment: str) -> Run:
             folder = Path(tempfile.mkdtemp(dir=tmp_path))
             if example.registry:
-                environment["SCHEMA_REGISTRY_URL"] = registry_url()
+                environment["SCHEMA_REGISTRY_URL"] = registry_url(broker_url)
             started = Run(example, folder, {"BROKER_URL": broker_url, **environment})
             runs.callback(started.close)
             return started

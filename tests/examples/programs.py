@@ -227,6 +227,18 @@ EXAMPLES = (
         embedded=True,
     ),
     Example(
+        "metrics",
+        _printed(
+            "3 events, 0 behind",
+            "the slowest took some time",
+            'faust_events_total{app="watched-app",stream="metrics.add_up"} 3',
+            'faust_records_sent_total{app="watched-app",topic="watched-payments"} 3',
+            'faust_app_counts_total{app="watched-app",name="payments"} 3',
+        ),
+        worker=False,
+        embedded=True,
+    ),
+    Example(
         "demo",
         _printed("20000 orders in the table, 20000 sent: equal."),
         worker=False,

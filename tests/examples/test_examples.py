@@ -13,7 +13,12 @@ pytestmark = pytest.mark.timeout(120)
 
 each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 each_on_kafka = pytest.mark.parametrize(
-    "example", [example for example in EXAMPLES if not example.embedded], ids=lambda example: example.name
+    "example",
+    [
+        pytest.param(example, marks=[pytest.mark.registry] if example.registry else [], id=example.name)
+        for example in EXAMPLES
+        if not example.embedded
+    ],
 )
 
 #: Kafka's clients log as errors what they try again: a new broker is not ready at once.

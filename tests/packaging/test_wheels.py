@@ -86,7 +86,9 @@ def test_a_wheel_works_alone(distribution: Distribution, clean_environment: Make
 
 
 def test_the_extras_can_be_installed(clean_environment: MakeEnvironment) -> None:
-    environment = clean_environment("faust-stack[redis,schema-registry,uvloop,yaml,zstd]")
+    extras = "asgi,datadog,fastapi,opentelemetry,prometheus,redis,schema-registry,sentry,statsd,uvloop,yaml,zstd"
+    environment = clean_environment(f"faust-stack[{extras}]")
+    environment.run("import datadog, fastapi, opentelemetry, prometheus_client, sentry_sdk, statsd, uvicorn")
     environment.run("import faust, faust_schema_registry, faust_store_redis")
     environment.run("import fastavro, google.protobuf, jsonschema, yaml, zstandard")
 

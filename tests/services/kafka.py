@@ -1,12 +1,10 @@
 """A real Apache Kafka broker for tests: one KRaft node on the loopback interface."""
 
 import base64
-import os
 import shutil
 import socket
 import struct
 import subprocess
-import tempfile
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.services.errors import ServiceUnavailableError
+from tests.services.maven import JavaProgram
 from tests.services.ports import free_port, wait_until_ready
 from tests.services.process import GuardedProcess
 
@@ -191,43 +190,21 @@ def jars() -> Path:
     Raises:
         ServiceUnavailableError: Maven is missing or cannot fetch them.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faust-kafka"
-    directory = cache / kafka_version()
-    complete = directory / ".complete"
-    if complete.exists():
-        return directory
-    maven = _program("mvn", "Apache Maven", "maven")
-    _program("java", "Java 17 or later", "default-jre-headless")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as fetched:
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
-        command = [maven, "--quiet", "--batch-mode", "--file", str(_POM), *goal]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-        if done.returncode:
-            raise ServiceUnavailableError(
-                f"Maven cannot fetch Apache Kafka {kafka_version()}; set KAFKA_BOOTSTRAP_SERVERS to use a broker of"
-                f" your own.\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-            )
-        directory.mkdir(exist_ok=True)
-        for jar in Path(fetched).iterdir():
-            jar.replace(directory / jar.name)
-    complete.touch()
-    return directory
+    return _program().folder()
+
+
+def _program() -> JavaProgram:
+    return JavaProgram(
+        "Apache Kafka",
+        "faust-kafka",
+        kafka_version(),
+        ["--file", _POM, "dependency:copy-dependencies"],
+        "set KAFKA_BOOTSTRAP_SERVERS to a broker of your own, or leave these tests out with --without-kafka",
+    )
 
 
 def _java(classpath: Path) -> list[str]:
-    return [_program("java", "Java 17 or later", "default-jre-headless"), "-cp", f"{classpath}/*"]
-
-
-def _program(name: str, what: str, debian: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise ServiceUnavailableError(
-            f"{what} is needed to start Apache Kafka, and there is no `{name}` on the PATH: install it"
-            f" (Debian, Ubuntu: apt-get install {debian}), or set KAFKA_BOOTSTRAP_SERVERS to a broker of your own,"
-            " or leave these tests out with --without-kafka"
-        )
-    return path
+    return [_program().java(), "-cp", f"{classpath}/*"]
 
 
 def _join(entries: Mapping[str, str], separator: str) -> str:

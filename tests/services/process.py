@@ -111,8 +111,13 @@ class GuardedProcess:
         return self.wait(10.0)
 
     def pause(self) -> None:
-        """SIGSTOP: the process keeps its connections and answers nothing."""
+        """SIGSTOP: the process keeps its connections and answers nothing, from the moment that this returns."""
         self.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10.0  # a busy machine stops a thread only when it would run next
+        while self.is_running() and not _is_stopped(self.pid):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.command[0]} (pid {self.pid}) does not stop")
+            time.sleep(0.005)
 
     def resume(self) -> None:
         """SIGCONT: the process goes on where it was paused."""
@@ -148,3 +153,12 @@ class GuardedProcess:
         self._guard.wait(10.0)
         if self._guard.stdout is not None:
             self._guard.stdout.close()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether every thread of a process is; True where the system does not tell."""
+    try:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return False  # a thread ended while we looked
+    return all(state in "Tt" for state in states)

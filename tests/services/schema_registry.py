@@ -1,8 +1,8 @@
-"""A schema registry for tests: the documented HTTP API, over real HTTP, on the loopback interface.
+"""A schema registry for tests that fails as told, and says what it was asked: the documented HTTP API, over real HTTP.
 
-It is ours, not Confluent's: no open-source registry can be had from the package indexes that the tests use.  It checks
-the compatibility of Avro schemas (BACKWARD and NONE) by Avro's rules of resolution, that of others not at all.  A
-Protobuf schema comes back as it was given.  Where SCHEMA_REGISTRY_URL is set, the tests use that registry in its place.
+It is ours, starts at once, and is for tests of faults and of what is asked; tests/services/apicurio.py has a real one.
+It checks the compatibility of Avro schemas (BACKWARD and NONE) by Avro's rules of resolution, that of others not at
+all.  A Protobuf schema comes back as it was given.
 """
 
 import base64
@@ -19,6 +19,7 @@ from typing import Any, Self
 __all__ = ["SchemaRegistryServer"]
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
+LARGEST_ID = 2**31 - 1
 PROMOTIONS = {
     "int": {"long", "float", "double"},
     "long": {"float", "double"},
@@ -231,6 +232,8 @@ def _versions(state: State, _body: Any, subject: str) -> Any:
 
 
 def _by_id(state: State, _body: Any, id_: str) -> Any:
+    if int(id_) > LARGEST_ID:  # real ones run on Java, and say so before they look
+        raise RefusalError(404, 404, "HTTP 404 Not Found")
     schema = state.schemas.get(int(id_))
     if schema is None:
         raise RefusalError(404, 40403, f"Schema {id_} not found")

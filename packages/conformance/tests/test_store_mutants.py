@@ -6,20 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from faust_conformance.store import StoreConformance
+
 pytest_plugins = ["pytester"]
 
 _ARGUMENTS = ["-q", "--tb=no", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"]
 
 _BEGIN = """
 import pytest
+from faust_conformance.capabilities import StoreCapability
 from faust_conformance.store import StoreConformance
-from faust_core.errors import StoreClosed
+from faust_core.errors import StoreClosed, StoreLocked
 from faust_core.memory.store import MemoryBackend, MemoryStore
 
 SHARED = {}
 
 class Mutant(StoreConformance):
-    capabilities = frozenset()
+    capabilities = frozenset({StoreCapability.MEASURED})
+    scan_keys = 100_000
     store_class = MemoryStore
     backend_class = MemoryBackend
 
@@ -30,6 +34,48 @@ class Mutant(StoreConformance):
         return self.backend_class
 
 class TestNoMutant(Mutant):
+    pass
+"""
+
+#: A memory store whose data is shared by all backends, each opening of which fences the former one.
+_FENCED = """
+class FencedStore(MemoryStore):
+    def __init__(self, table, partition, backend=None):
+        super().__init__(table, partition, backend)
+        self.place = SHARED.setdefault((table, partition), {"data": self._data, "offset": None, "note": None})
+        self.take_over()
+        self._data, self._offset = self.place["data"], self.place["offset"]
+    def take_over(self):
+        self.place["writer"] = self
+    def check(self):
+        if self.place["writer"] is not self:
+            raise StoreLocked(self.table)
+    def _opened(self):
+        data = super()._opened()
+        self.check()
+        return data
+    def apply(self, changes, *, changelog_offset):
+        super().apply(changes, changelog_offset=changelog_offset)
+        self.place["data"], self.place["offset"] = self._data, self._offset
+    @property
+    def note(self):
+        self._opened()
+        return self.place["note"]
+    def set_note(self, note):
+        self._opened()
+        self.place["note"] = note
+
+class FencedBackend(MemoryBackend):
+    def destroy(self, table, partition):
+        super().destroy(table, partition)
+        SHARED.pop((table, partition), None)
+
+class FencedMutant(Mutant):
+    capabilities = frozenset({StoreCapability.FENCING, StoreCapability.NOTED, StoreCapability.MEASURED})
+    store_class = FencedStore
+    backend_class = FencedBackend
+
+class TestNoFencedMutant(FencedMutant):
     pass
 """
 
@@ -148,7 +194,7 @@ _MUTANTS: dict[str, tuple[str, set[str]]] = {
     def scan(self, start=b"", end=None):
         return iter([(bytes(bytearray(k)), bytes(bytearray(v))) for k, v in super().scan(start, end)])
 """,
-        {"test_scanning_a_hundred_thousand_keys_takes_little_memory"},
+        {"test_scanning_a_large_store_takes_little_memory"},
     ),
     "ScanEndsSilently": (
         """
@@ -283,6 +329,61 @@ _MUTANTS: dict[str, tuple[str, set[str]]] = {
 """,
         {"test_partitions_and_tables_are_kept_apart"},
     ),
+    "BeginsAtZero": (
+        """
+    def __init__(self, table, partition, backend=None):
+        super().__init__(table, partition, backend)
+        self._offset = 0
+""",
+        {"test_a_new_store_is_empty_and_has_no_offset"},
+    ),
+    "ReadsCapitals": (
+        """
+    def get(self, key):
+        return super().get(key.upper())
+""",
+        {"test_get_returns_what_was_applied"},
+    ),
+    "DeletesWhatIsThereOnly": (
+        """
+    def apply(self, changes, *, changelog_offset):
+        for key, value in changes:
+            if value is None and key not in self._opened():
+                raise KeyError(key)
+        super().apply(changes, changelog_offset=changelog_offset)
+""",
+        {"test_deleting_what_is_not_there_is_fine"},
+    ),
+    "LosesTheSeventh": (
+        """
+    def apply(self, changes, *, changelog_offset):
+        super().apply(changes[:6] if len(changes) == 7 else changes, changelog_offset=changelog_offset)
+""",
+        {"test_random_batches_leave_what_they_leave_in_a_dictionary"},
+    ),
+    "ScanKeepsItOpen": (
+        """
+    def close(self):
+        if self._scans:
+            self._backend = None
+        super().close()
+""",
+        {"test_a_scan_that_is_given_up_holds_nothing"},
+    ),
+    "MeasuresNothing": (
+        """
+    def metrics(self):
+        return {}
+""",
+        {"test_a_store_tells_numbers_of_itself"},
+    ),
+    "MeasuresWhenClosed": (
+        """
+    def metrics(self):
+        return {"keys": 100}
+""",
+        {"test_a_store_tells_numbers_of_itself"},
+    ),
     "OneThreadOnly": (
         """
     def __init__(self, table, partition, backend=None):
@@ -305,6 +406,15 @@ _BACKEND_MUTANTS: dict[str, tuple[str, set[str]]] = {
         return super().open(table, partition)
 """,
         {"test_a_table_may_be_opened_with_options_of_its_own"},
+    ),
+    "RefusesDots": (
+        """
+    def open(self, table, partition, options=None):
+        if ".." in table:
+            raise ValueError(table)
+        return super().open(table, partition)
+""",
+        {"test_awkward_table_names_are_taken"},
     ),
     "OpensTwice": (
         """
@@ -363,6 +473,85 @@ _BACKEND_MUTANTS: dict[str, tuple[str, set[str]]] = {
     persistent = True
 """,
         {"test_persistent_is_what_is_declared"},
+    ),
+}
+
+
+_FENCED_MUTANTS: dict[str, tuple[str, set[str]]] = {
+    "FencesNobody": (
+        """
+    def check(self):
+        pass
+""",
+        {"test_a_later_opening_fences_the_earlier_one", "test_a_note_is_fenced"},
+    ),
+    "FencesTheLaterOne": (
+        """
+    def take_over(self):
+        self.place.setdefault("writer", self)
+""",
+        {"test_a_later_opening_fences_the_earlier_one", "test_a_note_is_fenced"},
+    ),
+    "FencesReadsOnly": (
+        """
+    def apply(self, changes, *, changelog_offset):
+        self.check = lambda: None
+        super().apply(changes, changelog_offset=changelog_offset)
+        del self.check
+""",
+        {"test_a_later_opening_fences_the_earlier_one"},
+    ),
+    "FencesWritesOnly": (
+        """
+    def get(self, key):
+        return self._data.get(key)
+""",
+        {"test_a_later_opening_fences_the_earlier_one"},
+    ),
+    "NotesWithoutAFence": (
+        """
+    def set_note(self, note):
+        self.place["note"] = note
+""",
+        {"test_a_note_is_fenced", "test_a_note_goes_with_the_data"},
+    ),
+    "KeepsNotesInTheObject": (
+        """
+    note = None
+    def set_note(self, note):
+        self._opened()
+        self.note = note
+""",
+        {"test_a_note_is_beside_the_data", "test_a_note_is_fenced"},
+    ),
+    "NotesAmongTheRows": (
+        """
+    def set_note(self, note):
+        super().set_note(note)
+        self._data[b"note"] = note.encode()
+""",
+        {"test_a_note_is_beside_the_data"},
+    ),
+    "NotesOfAllPartitions": (
+        """
+    @property
+    def note(self):
+        self._opened()
+        return SHARED[self.table, 0]["note"]
+""",
+        {"test_a_note_is_beside_the_data"},
+    ),
+}
+
+_FENCED_BACKEND_MUTANTS: dict[str, tuple[str, set[str]]] = {
+    "DestroysNoNote": (
+        """
+    def destroy(self, table, partition):
+        MemoryBackend.destroy(self, table, partition)
+        if place := SHARED.get((table, partition)):
+            place.update(data={}, offset=None)
+""",
+        {"test_a_note_goes_with_the_data"},
     ),
 }
 
@@ -448,6 +637,7 @@ from faust_conformance.store import StoreCapability, StoreConformance
 class Mutant(StoreConformance):
     capabilities = frozenset({getattr(StoreCapability, name) for name in
         ("PERSISTENT", "EXCLUSIVE", "STORED_OFFSETS", "DETECTS_DAMAGE")})
+    scan_keys = 20_000
     backend_class = file_store.FileBackend
 
     @pytest.fixture
@@ -557,6 +747,19 @@ def test_every_mutant_is_caught_by_its_rule(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_every_mutant_that_is_shared_is_caught(pytester: pytest.Pytester) -> None:
+    code = [_BEGIN, _FENCED, *_classes("Fenced", _FENCED_MUTANTS, _FENCED_BACKEND_MUTANTS, suite="FencedMutant")]
+    file = pytester.makepyfile("\n".join(code))
+    _assert_each_is_caught(pytester, file, {**_FENCED_MUTANTS, **_FENCED_BACKEND_MUTANTS}, none="NoFencedMutant")
+
+
+def test_there_is_a_mutant_for_every_rule() -> None:
+    kinds = (_MUTANTS, _BACKEND_MUTANTS, _FENCED_MUTANTS, _FENCED_BACKEND_MUTANTS, _FILE_MUTANTS, _FILE_BACKEND_MUTANTS)
+    caught = {rule for mutants in kinds for _, rules in mutants.values() for rule in rules}
+    assert caught == {name for name in dir(StoreConformance) if name.startswith("test_")}
+
+
+@pytest.mark.timeout(120)
 def test_every_mutant_that_lies_about_its_abilities_is_caught(pytester: pytest.Pytester) -> None:
     module = [_FILE_STORE]
     suites = [_FILE_SUITE]
@@ -575,7 +778,10 @@ def test_every_mutant_that_lies_about_its_abilities_is_caught(pytester: pytest.P
 
 
 def _classes(
-    kind: str, stores: dict[str, tuple[str, set[str]]], backends: dict[str, tuple[str, set[str]]]
+    kind: str,
+    stores: dict[str, tuple[str, set[str]]],
+    backends: dict[str, tuple[str, set[str]]],
+    suite: str = "Mutant",
 ) -> list[str]:
     """The code of the mutants, and of a suite for each."""
     code = []
@@ -583,18 +789,20 @@ def _classes(
         for name, (body, _) in mutants.items():
             body = body.replace("OneMutant", name).replace("\\\\", "\\")
             code.append(f"class {name}({kind}{base.title()}):\n{body}")
-            code.append(f"class Test{name}(Mutant):\n    {base}_class = {name}\n")
+            code.append(f"class Test{name}({suite}):\n    {base}_class = {name}\n")
     return code
 
 
-def _assert_each_is_caught(pytester: pytest.Pytester, file: Path, mutants: dict[str, tuple[str, set[str]]]) -> None:
+def _assert_each_is_caught(
+    pytester: pytest.Pytester, file: Path, mutants: dict[str, tuple[str, set[str]]], none: str = "NoMutant"
+) -> None:
     expected = {name: rules for name, (_, rules) in mutants.items()}
     rules = [f"{file}::Test{name}::{rule}" for name, rules in expected.items() for rule in sorted(rules)]
-    outcome = pytester.inline_run(f"{file}::TestNoMutant", *rules, *_ARGUMENTS)
-    failed: dict[str, set[str]] = {name: set() for name in ["NoMutant", *expected]}
+    outcome = pytester.inline_run(f"{file}::Test{none}", *rules, *_ARGUMENTS)
+    failed: dict[str, set[str]] = {name: set() for name in [none, *expected]}
     for report in outcome.getreports("pytest_runtest_logreport"):
         assert isinstance(report, pytest.TestReport)
         if report.failed:
             _, suite, rule = report.nodeid.split("::")
             failed[suite.removeprefix("Test")].add(rule.partition("[")[0])
-    assert failed == {"NoMutant": set(), **expected}
+    assert failed == {none: set(), **expected}

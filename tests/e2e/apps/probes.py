@@ -10,10 +10,13 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import faust
+from faust_core.engine.task import TaskState
+from faust_transport_kafka.transactions import KafkaTransactionalProducer
 from tests.e2e.apps import COUNTERS
 
 
@@ -67,6 +70,8 @@ def make_app(**options: Any) -> faust.App:
             counters.on_step(step)
 
         app.worker.checkpointer.on_step = on_step
+        if crash_at == "offsets sent":
+            _tell_of_offsets(on_step)
         if signal_number := getattr(signal, "SIGUSR2", None):
             asyncio.get_running_loop().add_signal_handler(signal_number, lambda: _report(app))
         if restored := setting("KILL_AFTER_RESTORED"):
@@ -75,11 +80,31 @@ def make_app(**options: Any) -> faust.App:
     return app
 
 
+def _tell_of_offsets(on_step: Callable[[str], None]) -> None:
+    """Make one more step of a transaction: its offsets are sent, and it is not committed yet."""
+    make_call = KafkaTransactionalProducer._call
+
+    async def call(self: KafkaTransactionalProducer, action: Any, doing: str, **options: Any) -> None:
+        await make_call(self, action, doing, **options)
+        if doing.startswith("add offsets"):
+            on_step("offsets sent")
+
+    KafkaTransactionalProducer._call = call  # type: ignore[method-assign]
+
+
 def _report(app: faust.App) -> None:
-    """Write down what this worker's partitions of the tables hold."""
+    """Write down what this worker's partitions of the tables hold, or how far its standbys are."""
     path = Path(setting("REPORT"))
     unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({name: list(table.items()) for name, table in app.tables.items()}))
+    assert app.worker is not None
+    found: Any
+    if path.with_suffix(".asked").read_text() == "standbys":
+        standbys = [task for task in app.worker.rebalancer.tasks.values() if task.state is TaskState.STANDBY]
+        parts = [part for task in standbys for part in task.tables.values()]
+        found = [(*part.changelog, part.store.changelog_offset or 0) for part in parts]
+    else:
+        found = {name: list(table.items()) for name, table in app.tables.items()}
+    unfinished.write_text(json.dumps(found))
     unfinished.rename(path)
 
 

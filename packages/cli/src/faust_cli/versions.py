@@ -18,6 +18,7 @@ DISTRIBUTIONS = (
     "faust-schema-registry",
     "faust-cli",
     "faust-web",
+    "faust-sensors",
     "confluent-kafka",
     "aiokafka",
     "msgspec",

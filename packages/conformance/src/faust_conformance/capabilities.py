@@ -26,6 +26,8 @@ class StoreCapability(Enum):
     STORED_OFFSETS = "stored-offsets"
     #: `metrics()` tells numbers of the store itself: `MeasuredStore`.
     MEASURED = "measured"
+    #: It keeps a note beside the data: `NotedStore`.  For shared stores, so it goes with FENCING.
+    NOTED = "noted"
     #: Damaged data raises `StoreCorrupt`; needs the fixture `damage`.
     DETECTS_DAMAGE = "detects-damage"
 

@@ -23,15 +23,18 @@ from faust_core.engine.restore import Progress
 from faust_core.engine.rpc import Rpc
 from faust_core.engine.schedule import Job
 from faust_core.engine.served import ServedApp
+from faust_core.engine.served_metrics import ServedMetrics
 from faust_core.engine.web import Web
 from faust_core.engine.worker import Worker
 from faust_core.errors import ConfigError, PluginMissing
 from faust_core.headers import HeadersArg
+from faust_core.observing import Observes
 from faust_core.pointers import missing_attribute
 from faust_core.protocols.store import StoreBackend, StoreContext
 from faust_core.protocols.transport import Producer, TopicSpec, Transport, TransportContext
 from faust_core.protocols.web import AsgiApplication
 from faust_core.registry import has_store, store_factory, transport_factory, web_plugin
+from faust_core.sensors import Monitor
 from faust_core.sent import SentCallback, SentRecord
 from faust_core.settings import Settings
 from faust_core.stream import StreamRuntime
@@ -46,7 +49,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class App(Declares):
+class App(Declares, Observes):
     """A stream processing application.
 
     Declares topics, agents, tables and timers; holds no connection until it is started.  Run it by
@@ -55,6 +58,7 @@ class App(Declares):
     Args:
         id: names the consumer group, the changelogs and the local state.  All workers of one application
             share it, and no two applications may.
+        monitor: what `app.monitor` shall be; the setting `Monitor` where None.
         options: settings, as in `faust_core.settings`.
 
     Raises:
@@ -62,29 +66,35 @@ class App(Declares):
         ConfigError: a setting has a value that it cannot have.
     """
 
-    def __init__(self, id: str, **options: Any) -> None:  # noqa: A002  the name that applications use
+    def __init__(self, id: str, *, monitor: Monitor | None = None, **options: Any) -> None:  # noqa: A002  the name that applications use
         super().__init__(Settings.from_options(id, options))
+        self._worker: Worker | None = None
+        self._observe(monitor)
         #: what timers, back-offs, time-outs and windows of the wall clock go by; tests have one of their own
         self.clock: Clock = SystemClock()
         #: told of each error that agents, jobs and decoding raise, before their policies deal with it; for tests
         self.on_error_seen: Callable[[str, BaseException], None] | None = None
         #: tables are kept in memory, wherever they are declared to be kept; for tests
         self.stores_in_memory = False
-        self._worker: Worker | None = None
         self._client: Client | None = None
         self._client_lock = asyncio.Lock()
         self._configured = False
         self._started_before = False
         self._transport: Transport | None = None
-        #: what is sent with; None while the application is not started.  Plain, as each send reads it.
-        self.active_producer: Producer | None = None
         self.rpc = Rpc(
             self._rpc_transport,
             self.conf.reply_to,
             expires_s=self.conf.reply_expires,
             replication_factor=self.conf.topic_replication_factor,
         )
-        self.served = ServedApp(lambda: self.conf.id, self.tables, lambda: self._worker)
+        metrics = ServedMetrics(
+            self,
+            lambda: self.conf.id,
+            lambda: self.monitor,
+            self.sensors,
+            enabled=lambda: self.conf.web_metrics_enabled,
+        )
+        self.served = ServedApp(lambda: self.conf.id, self.tables, lambda: self._worker, metrics)
         for name in self.conf.ignored:
             log.info("setting %s is accepted, and has no effect here", name)
 
@@ -161,7 +171,7 @@ class App(Declares):
                 client = Client(self.make_transport())
                 await client.start()
                 self._client = client
-                self.active_producer = client.producer
+                self.use_producer(client.producer)
             return self._client
 
     def _rpc_transport(self) -> Transport:
@@ -270,7 +280,8 @@ class App(Declares):
             on_progress=on_progress,
             web=web,
         )
-        self.active_producer = self._worker.producer
+        self.watch_tables()
+        self.use_producer(self._worker.producer)
         try:
             await self._worker.start()
         except BaseException:
@@ -307,7 +318,8 @@ class App(Declares):
                 await self.on_shutdown()
 
     def _forget_worker(self) -> None:
-        self._worker = self._transport = self.active_producer = None
+        self._worker = self._transport = None
+        self.use_producer(None)
 
     async def maybe_start(self) -> bool:
         """Start it unless it runs; returns whether it was started."""
@@ -370,6 +382,7 @@ class App(Declares):
         return self._worker is not None and self._worker.is_leader()
 
     def saw_error(self, who: str, error: BaseException, /) -> None:
+        self.counts.event_failed(who)
         if self.on_error_seen is not None:
             self.on_error_seen(who, error)
 
@@ -382,7 +395,7 @@ class App(Declares):
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
-        self.active_producer = None
+        self.use_producer(None)
         if client is not None:
             await client.aclose()
 
@@ -394,6 +407,16 @@ class App(Declares):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.stop()
+
+    def LiveCheck(self, **options: Any) -> Any:  # noqa: N802  the name that applications use
+        """Return a LiveCheck application that tests this one, beside it.  See `faust.livecheck`.
+
+        Raises:
+            PluginMissing: faust-stack is not installed.
+        """
+        for entry in entry_points(group="faust.livecheck", name="for_app"):
+            return entry.load()(self, **options)
+        raise PluginMissing("app.LiveCheck() needs models and more: pip install faust-stack")
 
     def main(self) -> None:
         """Run the command line of this application, such as `python module.py worker -l info`.

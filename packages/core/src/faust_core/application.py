@@ -9,6 +9,8 @@ from faust_core.clock import Clock
 from faust_core.protocols.queries import PartitionAnswer, PartitionQuery, QueryOptions
 from faust_core.protocols.store import StoreBackend
 from faust_core.protocols.transport import Producer, TopicSpec
+from faust_core.sensors import Counts, Monitor, SensorDelegate
+from faust_core.tracing import Tracing
 
 if TYPE_CHECKING:
     from faust_core.asking import Asking, ReplyPromise
@@ -81,8 +83,28 @@ class AppProtocol(Protocol):
 
     #: what timers, back-offs, time-outs and windows of the wall clock go by
     clock: Clock
+    #: told of what happens
+    sensors: SensorDelegate
+    #: what the engine counts
+    counts: Counts
+    tracing: Tracing
     #: the producer to send with; None while the application is not started
     active_producer: Producer | None
+
+    @property
+    def monitor(self) -> Monitor: ...
+
+    def use_producer(self, producer: Producer | None, /) -> None:
+        """Send with it from now on."""
+        ...
+
+    def watched(self, producer: Producer, /) -> Producer:
+        """Return the producer, or one around it that tells sensors of each record."""
+        ...
+
+    def watch_tables(self) -> None:
+        """Have tables tell sensors, where one wants to know."""
+        ...
 
     @property
     def rpc(self) -> Asks: ...

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from faust_core.protocols.transport import Producer
 from faust_core.records import ConsumerRecord, Headers, RecordBatch, TopicPartition
 
-__all__ = ["Attached", "Claim", "ClaimHolder", "ClaimSource", "Decoding", "TaskView"]
+__all__ = ["Attached", "Claim", "ClaimHolder", "ClaimSource", "Decoding", "EventWatch", "TaskView"]
 
 
 class Attached(NamedTuple):
@@ -94,6 +94,7 @@ class Claim:
         "actor",
         "after",
         "batch",
+        "began",
         "buffered",
         "failed",
         "held",
@@ -137,6 +138,8 @@ class Claim:
         self.raw: list[bytes | None] = []
         #: index of the item that last changed a table
         self.wrote = -1
+        #: when it was handed out, by the event loop's clock
+        self.began = 0.0
 
     @property
     def has_written(self) -> bool:
@@ -201,16 +204,30 @@ class Claim:
         return f"{self.tp} at offset {self.offset if self.index < len(self.batch) else self.batch.next_offset}"
 
 
+class EventWatch(Protocol):
+    """Tells sensors of each event of a source."""
+
+    def before(self, stream: Any, /) -> tuple[Callable[[Any], Any], ...]:
+        """Return a stream's operators, with what tells of an event in front of them."""
+        ...
+
+    def released(self, claim: Claim, /) -> None:
+        """An actor gave a claim back."""
+        ...
+
+
 class ClaimSource(Protocol):
     """Hands out records to the actors that share it.
 
     Attributes:
         ended: there will be no more; only sources that are not topics end.
         taken: how many items were taken so far.
+        watch: tells sensors of each event; None where none wants to know.
     """
 
     ended: bool
     taken: int
+    watch: EventWatch | None
 
     def partitions(self) -> Iterable[TopicPartition]:
         """Return what it hands out now."""

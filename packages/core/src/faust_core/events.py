@@ -84,6 +84,11 @@ class Event(Generic[K, V]):
             return False
         return not claim.source.in_hand(claim, self._index)
 
+    @property
+    def failed(self) -> bool:
+        """Whether its body raised; what becomes of it then is the error policy's matter."""
+        return self._claim.failed
+
     async def __aenter__(self) -> Self:
         return self
 

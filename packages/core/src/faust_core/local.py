@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from faust_core.claims import Attached, Claim, ClaimSource
+from faust_core.claims import Attached, Claim, ClaimSource, EventWatch
 from faust_core.records import ConsumerRecord, Headers, TopicPartition
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class LocalSource:
         self._returned: list[Claim] = []
         self.ended = False
         self.taken = 0
+        self.watch: EventWatch | None = None
 
     def partitions(self) -> Iterable[TopicPartition]:
         return ()

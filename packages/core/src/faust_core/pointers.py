@@ -8,7 +8,6 @@ from typing import Any
 __all__ = ["missing_attribute"]
 
 _POINTERS = {
-    "LiveCheck": "there is no LiveCheck here; faust.TestDriver runs the whole application in a test",
     "assignor": "the assignor has no switches here; app.worker tells what runs",
     "beacon": "there is no graph of services here",
     "boot_strategy": "there is none here: await app.start_client() connects for sending and asking only",

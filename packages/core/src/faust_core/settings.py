@@ -195,6 +195,8 @@ class Settings:
     stream_buffer_maxsize: int = _s(4096, _int1, "events waiting, per stream and partition")
     stream_processing_timeout: float = _s(300.0, _sec, "see `stuck_agent_timeout`", effect=False)
     stream_publish_on_commit: bool = _s(False, p.boolean, "an event's sends wait until it is committed", env=_NO_ENV)
+    trace_propagation: bool = _s(False, p.boolean, "what an event sends gets its W3C trace context, by the headers "
+                                 "`traceparent` and `tracestate`")  # fmt: skip
     stream_recovery_delay: float = _s(0.0, _sec, effect=False)
     stream_wait_empty: bool = _s(True, p.boolean, effect=False)
     stream_ack_cancelled_tasks: bool = _s(False, p.boolean, effect=False)
@@ -240,7 +242,8 @@ class Settings:
                                   env="APP_WEB_ROUTER_ENABLED")  # fmt: skip
     web_tables_enabled: bool = _s(True, p.boolean, "answer questions to tables from outside; workers ask each other in "
                                   "any case", env="APP_WEB_TABLES_ENABLED")  # fmt: skip
-    web_metrics_enabled: bool = _s(False, p.boolean, env="APP_WEB_METRICS_ENABLED", effect=False)
+    web_metrics_enabled: bool = _s(False, p.boolean, "serve `/metrics`, which Prometheus reads",
+                                   env="APP_WEB_METRICS_ENABLED")  # fmt: skip
     web_bind: str = _s("127.0.0.1", p.text, "the address to listen on; 0.0.0.0 opens it to all")
     web_host: str = _s(None, p.text, "under which others reach this worker; as `web_bind`, the host's name for 0.0.0.0")
     web_port: int = _s(6066, p.port, "where to listen; 0, or 6066 unless it is set and free, means any free port",
@@ -281,7 +284,7 @@ class Settings:
     Router: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     Topic: Any = _s(None, _obj, env=_NO_ENV, effect=False)
     HttpClient: Any = _s(None, _obj, env=_NO_ENV, effect=False)
-    Monitor: Any = _s(None, _obj, "counts and measures", env=_NO_ENV, effect=False)
+    Monitor: Any = _s(None, _obj, "the class of `app.monitor`, or its path: `package.module:Class`", env=_NO_ENV)
 
     @property
     def id(self) -> str:

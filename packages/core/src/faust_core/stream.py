@@ -269,7 +269,6 @@ class Stream(JoinableStream[T]):
     async def _values(self, loop: _Loop) -> AsyncIterator[T]:
         source = await self.open()
         source.leave_all()
-        processors = self._processors
         manual = self._manual
         claim: Claim | None = None
         try:
@@ -283,10 +282,11 @@ class Stream(JoinableStream[T]):
                         yield value
                     continue
                 task = claim.task
-                # Without processors only decoding can fail in here, so the codec's own errors are caught.
-                # Processors may raise anything; there, decoding wraps its errors.
-                values = decoded_checked(claim) if processors else decoded(claim)
-                errors: tuple[type[Exception], ...] = (DecodeError, Skip) if processors else claim.topic.decode_failures
+                processors = self._processors if source.watch is None else source.watch.before(self)
+                values = decoded(claim)
+                errors: tuple[type[Exception], ...] = (*claim.topic.decode_failures, DecodeError, Skip)
+                # Processors may raise anything, also what a codec raises: it must be known who did.
+                processing = checked = False
                 while claim.index < claim.stop:
                     try:
                         if not processors:
@@ -297,6 +297,7 @@ class Stream(JoinableStream[T]):
                                     break
                         else:
                             for value in values:
+                                processing = True
                                 for processor in processors:
                                     value = processor(value)
                                     if type(value) not in PLAIN and awaits(value):
@@ -305,11 +306,21 @@ class Stream(JoinableStream[T]):
                                         break
                                 else:
                                     yield value
+                                processing = False
                                 claim.index += 1
                                 if task.halted:
                                     break
                         break
                     except errors as exc:
+                        if processing and not isinstance(exc, (DecodeError, Skip)):
+                            raise
+                        if processors and not processing and not checked:
+                            values, checked = (
+                                decoded_checked(claim),
+                                True,
+                            )  # the codec's slower way, whose verdict counts
+                            continue
+                        processing = False
                         value, error = (SKIP, exc) if processors else tried_again(claim)
                         if error is None:
                             yield value
@@ -325,7 +336,8 @@ class Stream(JoinableStream[T]):
 
     async def _unacknowledged(self, claim: Claim, source: ClaimSource) -> AsyncIterator[T]:
         """Yield the values of one claim; each holds its offset back until it is acknowledged."""
-        async for value in processed(claim, source, self._processors):
+        processors = self._processors if source.watch is None else source.watch.before(self)
+        async for value in processed(claim, source, processors):
             source.hold(claim)
             yield value
             if claim.task.halted:
@@ -510,7 +522,13 @@ class Stream(JoinableStream[T]):
             manual=self._manual if manual is None else manual,
             enter=loop.enter,
         )
-        batches = batching.run(self.open, lambda claim, source: processed(claim, source, processors))
+
+        def values_of(claim: Claim, source: ClaimSource) -> AsyncIterator[Any]:
+            if source.watch is None:
+                return processed(claim, source, processors)
+            return processed(claim, source, source.watch.before(self._like(processors)))
+
+        batches = batching.run(self.open, values_of)
         loop.watch(batches)
         return batches
 

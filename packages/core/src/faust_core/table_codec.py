@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
+from operator import is_
 from typing import Any, cast
 
 from faust_core.codecs import codec_name, decoder_of, encoder_of
@@ -13,7 +15,18 @@ from faust_core.protocols.codec import Codec, FetchingCodec
 from faust_core.protocols.store import Change
 from faust_core.registry import codec as find_codec
 
-__all__ = ["TableCodec", "WindowedCodec", "hashable", "read_window"]
+__all__ = ["DELETED", "TableCodec", "WindowedCodec", "deleted_keys", "hashable", "read_window"]
+
+#: What stands for the value of a key that is deleted.
+DELETED: Any = object()
+
+
+def deleted_keys(changes: Mapping[Any, Any]) -> list[Any]:
+    """Return those keys whose value is `DELETED`."""
+    # Most often none, which is found without a step of the interpreter for each; `in` would compare the values.
+    if not any(map(is_, changes.values(), repeat(DELETED))):
+        return []
+    return [key for key, value in changes.items() if value is DELETED]
 
 
 class TableCodec:
@@ -54,6 +67,8 @@ class TableCodec:
 
     def changes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[Change]:
         """Return what changelog records mean for the store."""
+        if None not in keys:  # so it is with what tables write
+            return list(zip(cast("Sequence[bytes]", keys), values, strict=True))
         return [(key, value) for key, value in zip(keys, values, strict=True) if key is not None]
 
     def encode_key(self, key: Any) -> bytes:
@@ -61,6 +76,31 @@ class TableCodec:
             return self._write_key(key)
         except self._encode_errors as exc:
             raise EncodeError(f"table {self._name!r} cannot write the key {key!r}: {exc}") from exc
+
+    def encode_changes(self, changes: Mapping[Any, Any]) -> list[Change]:
+        """Return keys and their new values, `DELETED` being one, as the changelog has them.
+
+        Raises:
+            EncodeError: one of them cannot be written; says which.
+        """
+        try:
+            return list(zip(self._encode_keys(changes), self._encode_values(changes), strict=True))
+        except self._encode_errors:
+            return self.encode_each(changes)  # whose verdict counts: it says which
+
+    def encode_each(self, changes: Mapping[Any, Any]) -> list[Change]:
+        """Do the same one by one, by `encode_key` and `encode_value`."""
+        encode_key, encode_value = self.encode_key, self.encode_value
+        return [(encode_key(key), None if value is DELETED else encode_value(value)) for key, value in changes.items()]
+
+    def _encode_keys(self, keys: Iterable[Any]) -> Iterable[bytes]:
+        return map(self._write_key, keys)
+
+    def _encode_values(self, changes: Mapping[Any, Any]) -> Iterable[bytes | None]:
+        write = self._write_value
+        if deleted_keys(changes):
+            return [None if value is DELETED else write(value) for value in changes.values()]
+        return map(write, changes.values())
 
     def encode_value(self, value: Any) -> bytes:
         try:
@@ -96,9 +136,12 @@ class WindowedCodec(TableCodec):
     The key inside is written and checked by the key's own codec, which must write JSON.
     """
 
-    __slots__ = ()
+    __slots__ = ("_last",)
 
     def __init__(self, name: str, key: tuple[Any, Any], value: tuple[Any, Any], *, topic: str = "") -> None:
+        #: The last window and how it is written.  Keys of one window, which is one object, follow each other most
+        #: often.  Replaced as a whole, as threads encode at the same time.
+        self._last: tuple[Any, bytes] = (None, b"")
         serializer = key[0]
         format_name = serializer.strip() if isinstance(serializer, str) else getattr(serializer, "name", None)
         if format_name != "json":
@@ -111,15 +154,20 @@ class WindowedCodec(TableCodec):
     def encode_key(self, key: Any) -> bytes:
         try:
             inner, window = key
-            ending = _write_window(window)
+            last = self._last
+            if last[0] is not window:
+                last = self._last = (window, _write_window(window))
         except (TypeError, ValueError) as exc:
             raise EncodeError(
                 f"table {self._name!r} is windowed: its keys are (key, (start, end)), not {key!r}"
             ) from exc
         try:
-            return b"[" + self._write_key(inner) + ending
+            return b"[" + self._write_key(inner) + last[1]
         except self._encode_errors as exc:
             raise EncodeError(f"table {self._name!r} cannot write the key {inner!r}: {exc}") from exc
+
+    def _encode_keys(self, keys: Iterable[Any]) -> Iterable[bytes]:
+        return map(self.encode_key, keys)
 
     def encode_inner_key(self, key: Any) -> bytes:
         """Return a key without its window."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from faust_core.table_codec import DELETED
+
 __all__ = ["DELETED", "MISSING", "Overlay", "OverlayOwner"]
 
-DELETED: Any = object()
 MISSING: Any = object()
 
 

@@ -15,9 +15,10 @@ from faust_core.claims import TaskView
 from faust_core.errors import DecodeError, EncodeError
 from faust_core.protocols.store import Change, Store
 from faust_core.records import TopicPartition
-from faust_core.table_codec import TableCodec, WindowedCodec, hashable
+from faust_core.table_codec import TableCodec, WindowedCodec, deleted_keys, hashable
 from faust_core.table_metrics import PartitionMetrics
 from faust_core.table_overlay import DELETED, MISSING, Overlay
+from faust_core.table_watch import TableWatch, watched
 
 __all__ = [
     "DELETED",
@@ -57,6 +58,7 @@ class PartitionedTable(Protocol):
         overlay_type: what holds uncommitted changes; None for a plain dict.
         observer: told of each change.
         on_changelog_event: told of each changelog record that is read.
+        watch: told of each look and change where a sensor wants to know; None where none does.
         batch_size: how many changelog records are applied to the store at once; None for as many as are read at once.
     """
 
@@ -65,6 +67,7 @@ class PartitionedTable(Protocol):
     overlay_type: type[Overlay] | None
     observer: Callable[[Any, Any, Any], Any] | None
     on_changelog_event: Callable[[Any], Any] | None
+    watch: TableWatch | None
 
     def batch_size(self, *, standby: bool) -> int | None: ...
 
@@ -165,6 +168,8 @@ class TablePartition:
     def _overlay(self, changes: dict[Any, Any]) -> dict[Any, Any]:
         """Return a place for uncommitted changes, with these in it."""
         kind = self.table.overlay_type or (Overlay if self.strict or self.on_change is not None else None)
+        if self.table.watch is not None:
+            kind = watched(kind or Overlay)
         return changes if kind is None else kind(self, changes)
 
     def keep_encoded(self, key: Any, value: Any) -> None:
@@ -204,14 +209,15 @@ class TablePartition:
             return value
         value = self._old.get(key, MISSING)
         if value is MISSING:
-            if key in self._fetched:
+            if self._fetched and key in self._fetched:
                 data = self._fetched[key]
                 self.fetched_used += 1
+                if data is not None:
+                    del self._fetched[key]
             else:
                 data = self.store.get(self.codec.encode_key(key))
             if data is None:
                 return MISSING
-            self._fetched.pop(key, None)
             value = self.codec.decode_value(data)
         self._remember(key, value)
         return value
@@ -315,11 +321,7 @@ class TablePartition:
         try:
             if self._encoded:
                 return [self._encoded.get(key) or self._encode(key, value) for key, value in self.staged.items()]
-            encode_key, encode_value = self.codec.encode_key, self.codec.encode_value
-            return [
-                (encode_key(key), None if value is DELETED else encode_value(value))
-                for key, value in self.staged.items()
-            ]
+            return self.codec.encode_changes(self.staged)
         except EncodeError as exc:
             raise UnwritableChange(str(exc), self.table) from exc
 
@@ -348,12 +350,11 @@ class TablePartition:
         if len(staged) > self._cache_size:
             self._young, self._old = {}, {}
             return
-        for key, value in staged.items():
+        # What is in the young generation hides what the old one has of the same keys.
+        self._young.update(staged)
+        for key in deleted_keys(staged):
+            del self._young[key]
             self._old.pop(key, None)
-            if value is DELETED:
-                self._young.pop(key, None)
-            else:
-                self._young[key] = value
         if len(self._young) >= self._cache_size:
             self._old, self._young = self._young, {}
 

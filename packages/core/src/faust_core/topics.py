@@ -18,6 +18,7 @@ from faust_core.errors import BufferFull, ConfigError, DecodeError, RecordTooLar
 from faust_core.headers import HeadersArg, header_list, milliseconds
 from faust_core.protocols.transport import Producer, Refusing, TopicSpec
 from faust_core.schema import CodecArg, Schema
+from faust_core.sensors import SendCount
 from faust_core.sent import SentCallback, SentRecord
 from faust_core.topic_codecs import RecordCodecs
 
@@ -156,6 +157,7 @@ class Topic(RecordCodecs[K, V]):
         self._variants: dict[tuple[Any, ...], tuple[tuple[Any, ...], Topic[Any, Any]]] = {}
         self._on_commit = app.conf.stream_publish_on_commit
         self._unusual = self._on_commit or self.pattern is not None
+        self._sent = app.counts.sent.of(names[0]) if names else SendCount()
 
     @property
     def name(self) -> str:
@@ -272,7 +274,12 @@ class Topic(RecordCodecs[K, V]):
             except BufferFull:
                 await producer.drain()
             else:
+                self._sent.records += 1
                 return sent
+
+    def count_sent(self) -> None:
+        """A record was sent to it by others."""
+        self._sent.records += 1
 
     async def _queue(
         self,
@@ -309,6 +316,7 @@ class Topic(RecordCodecs[K, V]):
             except BufferFull:
                 await producer.drain()
             else:
+                self._sent.records += 1
                 return sent
 
     def attach(
@@ -352,7 +360,7 @@ class Topic(RecordCodecs[K, V]):
         name = self.name
         sent = SentRecord(producer, name, partition, (claim, offset))
         timestamp_ms = None if timestamp is None else milliseconds(timestamp, name)
-        pairs = header_list(headers, name)
+        pairs = self.app.tracing.carried(header_list(headers, name))
         # At the checkpoint no event could be blamed any more.
         size = len(value or b"") + len(key or b"") + sum(len(n) + len(v or b"") for n, v in pairs or ())
         limit = self.app.conf.producer_max_request_size
@@ -365,6 +373,7 @@ class Topic(RecordCodecs[K, V]):
             offset, lambda producer: producer.send(name, value, key, partition, timestamp_ms, pairs, report)
         ):
             return None
+        self._sent.records += 1
         sent.expect(callback)
         return sent
 
@@ -427,6 +436,7 @@ class Topic(RecordCodecs[K, V]):
             header_list(headers, name),
             sent.delivered if callback is not None else None,
         )
+        self._sent.records += 1
         return sent
 
     def with_codecs(

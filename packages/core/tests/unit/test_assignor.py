@@ -411,7 +411,7 @@ def test_fair_shares_add_up_and_nobody_should_hand_over(units: int, members: lis
         assert all(share / weight <= (s + 1) / w for s, w in zip(shares, weights, strict=True))
 
 
-def test_a_thousand_members_and_ten_thousand_tasks_take_less_than_a_second() -> None:
+def test_a_thousand_members_and_ten_thousand_tasks_take_seconds_at_most() -> None:
     tasks = [TaskSpec(TaskId(f"g{i % 10}", i // 10), True, END) for i in range(10_000)]
     group = Group(tasks)
     group.join(*(MemberState(f"m{i:04}", f"p{i}", rack=f"r{i % 3}") for i in range(1_000)))
@@ -425,7 +425,8 @@ def test_a_thousand_members_and_ten_thousand_tasks_take_less_than_a_second() -> 
     before = {task: m for m, state in group.members.items() for task in state.active}
     begin = time.process_time()
     plans = assign(tasks, group.members.values())
-    assert time.process_time() - begin < 1.0
+    # An idle machine needs a third of a second; what looks at each pair of tasks would need a minute.
+    assert time.process_time() - begin < 5.0
     after = {task: m for m, plan in plans.items() for task in plan.actives | plan.withheld}
     assert len(after) == len(tasks)
     moved = [task for task, owner in before.items() if after[task] != owner]

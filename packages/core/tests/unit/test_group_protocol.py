@@ -149,6 +149,35 @@ def test_while_a_version_is_deployed_each_group_goes_to_the_members_that_know_it
     assert any(tp.topic == "discounts" for tp in inputs["new"])
 
 
+def test_another_application_with_the_same_id_is_refused_and_harms_nobody() -> None:
+    counts = COUNTS | {"visits": 4, "pages": 4}
+    stranger = TopicGroup("orders", ("visits",), stateful=True)
+    running = info("z", ORDERS, active=frozenset({TaskId("orders", 0)}))
+    plans, inputs = divide({"m0": info("a", stranger), "m1": running, "m2": info("b", ORDERS)}, counts)
+    assert plans["m0"].error is not None
+    assert "it reads orders, prices, this one reads visits" in plans["m0"].error
+    assert not plans["m0"].actives
+    assert not inputs["m0"]
+    assert plans["m1"].error is plans["m2"].error is None
+    assert plans["m1"].actives | plans["m2"].actives | plans["m2"].withheld == {TaskId("orders", p) for p in range(4)}
+
+
+def test_of_two_applications_that_start_together_one_stays() -> None:
+    counts = COUNTS | {"visits": 4}
+    plans, _ = divide({"m0": info("a", TopicGroup("orders", ("visits",))), "m1": info("b", ORDERS)}, counts)
+    assert plans["m0"].error is None
+    assert len(plans["m0"].actives) == 4
+    assert plans["m1"].error is not None
+
+
+def test_versions_that_only_a_third_connects_are_one_application() -> None:
+    counts = COUNTS | {"visits": 4}
+    between = TopicGroup("orders", ("prices", "visits"))
+    old, new = info("a", ORDERS), info("c", TopicGroup("orders", ("visits",)))
+    plans, _ = divide({"m0": old, "m1": new, "m2": info("b", between)}, counts)
+    assert not any(plan.error for plan in plans.values())
+
+
 def test_lag_is_measured_against_the_highest_end_that_any_member_reports() -> None:
     task = TaskId("orders", 0)
     counts = {"orders": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faust_core import App
@@ -89,9 +89,18 @@ records = st.lists(
 events = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["commit", "restart", "abort"])), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
-@given(window=windows, mode=st.sampled_from(list(Mode)), records=records, events=events)
-def test_the_pairs_are_those_of_a_recomputation_whatever_happens_between(window, mode, records, events):
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    window=windows,
+    mode=st.sampled_from(list(Mode)),
+    records=records,
+    events=events,
+    chunk_rows=st.sampled_from([1, 2, 64]),
+)
+def test_the_pairs_are_those_of_a_recomputation_whatever_happens_between(
+    monkeypatch, window, mode, records, events, chunk_rows
+):
+    monkeypatch.setattr("faust_core.joins.buffer.CHUNK_ROWS", chunk_rows)
     buffer, join = Buffer(), IntervalJoin(window, mode)
     out, committed, at, pending = [], 0, 0, dict(events)
     out_committed = 0
@@ -111,14 +120,21 @@ def test_the_pairs_are_those_of_a_recomputation_whatever_happens_between(window,
     assert sorted(out, key=repr) == sorted(recomputed(window, mode, records), key=repr)
 
 
-@given(window=windows, records=records)
-def test_what_is_closed_is_deleted(window, records):
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(window=windows, records=records, chunk_rows=st.sampled_from([1, 64]), restart=st.booleans())
+def test_what_is_closed_is_deleted(monkeypatch, window, records, chunk_rows, restart):
+    monkeypatch.setattr("faust_core.joins.buffer.CHUNK_ROWS", chunk_rows)
     buffer, join = Buffer(), IntervalJoin(window, Mode.OUTER)
     joined(join, buffer, records)
     buffer.commit()
+    if restart:
+        buffer.restart()
     joined(join, buffer, [(LEFT, b"z", 10_000 * SECOND)], 1000)
     buffer.commit()
-    assert {key for _, _, key in (buffer.part.codec.decode_key(key) for key, _ in buffer.store.scan())} == {b"", b"z"}
+    assert {key for _, _, key, _ in (buffer.part.codec.decode_key(key) for key, _ in buffer.store.scan())} == {
+        b"",
+        b"z",
+    }
 
 
 W = JoinWindow(5 * SECOND, 10 * SECOND)
@@ -214,3 +230,61 @@ def test_what_was_alone_is_not_yielded_again_after_a_restart():
     buffer.commit()
     buffer.restart()
     assert joined(join, buffer, [(LEFT, A, 600)], 2) == [(1, None)]
+
+
+@pytest.mark.parametrize("size", [10, 20_000])
+def test_a_key_with_many_records_is_kept_in_changes_that_a_broker_takes(size):
+    """Not in one that grows with the window, which no broker would take, and each checkpoint would write again."""
+    join, buffer = IntervalJoin(JoinWindow(0, 10 * SECOND, 10 * SECOND), Mode.OUTER), Buffer()
+    written = []
+    for number in range(1000):
+        join.add(buffer.part, LEFT, A, Row(number, number, 0, False, b"v" * size))
+        if number % 100 == 99:
+            written += [len(value or b"") for _, value in buffer.part.stage()]
+            buffer.part.unstage()
+            buffer.commit()
+            if number % 200 == 199:
+                buffer.restart()
+    assert max(written) < 64 * (size + 100) if size == 10 else max(written) < 2 * (size + 100)
+    assert sum(written) < 3 * 1000 * (size + 100)
+    # All of them are found, whether by a partner or as lonely ones, once.
+    assert joined(join, buffer, [(RIGHT, A, 500)], 1000) == [(number, 1000) for number in range(501)]
+    alone = joined(join, buffer, [(LEFT, b"z", 10_000 * SECOND)], 1001)
+    assert alone == [(number, None) for number in range(501, 1000)]
+    buffer.commit()
+    assert [key for _, _, key, _ in map(buffer.part.codec.decode_key, dict(buffer.store.scan()))] == [b"z", b""]
+
+
+@pytest.mark.parametrize("topics", [1, 2])
+def test_records_of_a_key_with_many_that_are_repeated_are_kept_once(topics):
+    join, buffer = IntervalJoin(JoinWindow(0, 10 * SECOND), Mode.LEFT), Buffer()
+    rows = [Row(number, number // topics, number % topics, False, b"v") for number in range(300)]
+    for start in (0, 0, 150, 280):
+        for row in rows[start:]:
+            join.add(buffer.part, LEFT, A, row)
+        buffer.commit()
+        buffer.restart()
+    found, _ = join.add(buffer.part, RIGHT, b"z", Row(100 * SECOND, 0, 0, False, b"v"))
+    assert [pair.left for _, pair in found] == rows
+
+
+def test_hot_keys_cost_in_proportion():
+    """Ten thousand records of one key: each looks at one chunk of it, not at all that are there."""
+    join, buffer = IntervalJoin(JoinWindow(0, 100 * SECOND), Mode.LEFT), Buffer()
+    looked_at = 0
+
+    class Counting(type(buffer.part)):
+        __slots__ = ()
+
+        def chunk_of(self, slot):
+            nonlocal looked_at
+            rows = super().chunk_of(slot)
+            looked_at += len(rows)
+            return rows
+
+    buffer.part.__class__ = Counting
+    for number in range(10_000):
+        join.add(buffer.part, LEFT, A, Row(number, number, 0, False, b"v"))
+    found, _ = join.add(buffer.part, RIGHT, b"z", Row(1000 * SECOND, 0, 0, False, b"v"))
+    assert len(found) == 10_000
+    assert looked_at < 200 * 10_000

@@ -95,3 +95,28 @@ async def test_nothing_is_noted_where_no_store_outlives_its_process(counting, co
     counting.put(5)
     await run_until_committed(counting_app(), counting, eventually)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_joins_keep_is_noted_too(lab, eventually, disk, note, caplog):
+    def start():
+        app = lab.app(store="disk://")
+        left, right = app.topic("left", key_type=str), app.topic("right", key_type=str)
+
+        @app.agent(left, name="pair")
+        async def pair(stream):
+            async for value in stream.join(right.stream(), within=10, idle=0.05):
+                await app.send("out", value=value)
+
+        return app
+
+    name = "app-pair-left-right-join-changelog"
+    for topic in ("left", "right", "out"):
+        lab.broker.create_topic(topic, 1)
+    lab.put("left", 1, key="a", timestamp_ms=1000)
+    async with start():
+        await eventually(lambda: lab.committed("left") == 1)
+    assert json.loads(note.read_text())["pair-left-right-join"][0] == name
+    lab.broker.delete_topic(name)
+    async with start():
+        pass
+    assert f"not of the changelog {name} that there is now" in caplog.text

@@ -16,7 +16,7 @@ L, R = "lefts-in", "rights-in"
 GUARANTEES = ["at_least_once", "exactly_once"]
 
 
-def joined_app(lab, join, worker="w1", *, counts=(2, 2), fail=None, **options):
+def joined_app(lab, join, worker="w1", *, counts=(2, 2), fail=None, on_sent=None, **options):
     """Make an application with tables `lefts` and `rights`, filled from a topic each; changes of `join` go to `out`."""
     app = lab.app(worker, **{"broker_commit_interval": 0.03, **options})
     lefts = app.Table("lefts", key_type=str, partitions=counts[0])
@@ -41,7 +41,10 @@ def joined_app(lab, join, worker="w1", *, counts=(2, 2), fail=None, **options):
         async for key, pair in stream:
             if fail is not None:
                 fail(key, pair)
-            await out.send(key=key, value=[key, pair])
+            sent = await out.send(key=key, value=[key, pair])
+            if on_sent is not None:
+                await sent
+                await on_sent()
 
     return app
 
@@ -307,6 +310,61 @@ def test_changes_come_to_a_recomputation_whatever_happens_between(new_lab, event
         await lab.aclose()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+@pytest.mark.parametrize(
+    ("join", "then"),
+    [
+        (lambda a, b: a.join(b), None),
+        (lambda a, b: a.left_join(b), None),
+        (lambda a, b: a.join(b, on=lambda value: value), None),
+        (lambda a, b: a.join(b, on=lambda value: value), "another"),
+    ],
+    ids=["join", "left_join", "on, deleted", "on, named another"],
+)
+async def test_a_pair_that_was_sent_before_a_crash_is_taken_back_where_it_is_gone_after_it(
+    lab, eventually, guarantee, join, then
+):
+    """Nobody has noted that it was handed out: the checkpoint did not come about."""
+    make_topics(lab)
+
+    def start(worker, on_sent):
+        options = {"processing_guarantee": guarantee, "consumer_group_instance_id": "one"}
+        return joined_app(lab, join, worker, on_sent=on_sent, **options)
+
+    async def crash():
+        lab.crash(app)
+        await asyncio.Event().wait()
+
+    await put(lab, R, "a", "r")
+    await put(lab, L, "a", "a")
+    app = start("w1", crash)
+    await app.start()
+    await lab.crashed(app)
+    await put(lab, L, "a", then)
+    await put(lab, L, "z", "z")
+    await put(lab, R, "z", "z")
+    async with start("w2", None):
+        await eventually(lambda: last(lab) == {"z": ["z", "z"]})
+
+
+async def test_a_pair_that_was_sent_by_a_body_that_raised_is_taken_back_where_it_is_gone_then(lab, eventually):
+    make_topics(lab)
+    tried = []
+
+    async def fail():
+        tried.append(dict(lab.values("out")))
+        if len(tried) == 1:
+            await put(lab, L, "a", None)
+            await eventually(lambda: not lab.changelog("lefts"))
+            raise ValueError
+
+    async with joined_app(lab, lambda a, b: a.join(b), on_sent=fail, on_error="retry"):
+        await put(lab, R, "a", "r")
+        await put(lab, L, "a", "a")
+        await eventually(lambda: lab.values("out")[-1:] == [["a", None]])
+    assert len(tried) == 2
 
 
 # -- misuse

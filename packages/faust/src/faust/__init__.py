@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from faust import cli as cli
     from faust import exceptions as exceptions
     from faust import models as models
+    from faust import sensors as sensors
     from faust import serializers as serializers
     from faust import testing as testing
     from faust import types as types
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from faust_core.protocols.transport import Credentials as Credentials
     from faust_core.records import TopicPartition as TopicPartition
     from faust_core.schema import Schema as Schema
+    from faust_core.sensors import Monitor as Monitor
+    from faust_core.sensors import Sensor as Sensor
     from faust_core.services import Service as Service
     from faust_core.settings import Settings as Settings
     from faust_core.stream import Stream as Stream
@@ -85,8 +88,10 @@ __all__ = [
     "GlobalTable",
     "HoppingWindow",
     "ModelOptions",
+    "Monitor",
     "Record",
     "Schema",
+    "Sensor",
     "Service",
     "ServiceT",
     "SessionWindow",
@@ -110,6 +115,7 @@ __all__ = [
     "current_event",
     "exceptions",
     "models",
+    "sensors",
     "serializers",
     "testing",
     "types",
@@ -136,8 +142,10 @@ _HOMES = {
     "GlobalTable": "faust_core.tables",
     "HoppingWindow": "faust_core.windows",
     "ModelOptions": "faust_models",
+    "Monitor": "faust_core.sensors",
     "Record": "faust_models",
     "Schema": "faust_core.schema",
+    "Sensor": "faust_core.sensors",
     "Service": "faust_core.services",
     "ServiceT": "faust.types",
     "SessionWindow": "faust_core.windows",
@@ -156,7 +164,9 @@ _HOMES = {
     "Window": "faust_core.windows",
     "current_event": "faust_core.events",
 }
-_MODULES = frozenset({"agents", "cli", "testing", "exceptions", "models", "serializers", "types", "web", "windows"})
+_MODULES = frozenset(
+    {"agents", "cli", "testing", "exceptions", "models", "sensors", "serializers", "types", "web", "windows"}
+)
 
 
 class VersionInfo(NamedTuple):

@@ -13,7 +13,7 @@ from faust_core.protocols.codec import Codec, FetchingCodec
 
 from .client import RegistryClient, Schema
 from .errors import IncompatibleSchema, RegistryRefused, SchemaNotFound
-from .wire import HEADER_BYTES, check_header, header, schema_id
+from .wire import HEADER_BYTES, check_header, header, is_header, schema_id
 
 __all__ = ["Format", "RegistryCodec", "Writing"]
 
@@ -176,11 +176,7 @@ class RegistryCodec:
         if not prefixes:
             return frozenset()
         now = time.monotonic()
-        return frozenset(
-            prefix
-            for prefix in prefixes
-            if len(prefix) == HEADER_BYTES and prefix[0] == 0 and self._unknown.get(prefix, 0.0) <= now
-        )
+        return frozenset(p for p in prefixes if is_header(p) and self._unknown.get(p, 0.0) <= now)
 
     def fetch(self, missing: frozenset[Hashable], /) -> None:
         for prefix in missing:

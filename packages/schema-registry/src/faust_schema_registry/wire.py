@@ -8,9 +8,11 @@ from typing import Final
 
 from faust_core.errors import DecodeError
 
-__all__ = ["HEADER_BYTES", "check_header", "header", "read_indexes", "schema_id", "write_indexes"]
+__all__ = ["HEADER_BYTES", "check_header", "header", "is_header", "read_indexes", "schema_id", "write_indexes"]
 
 HEADER_BYTES: Final = 5
+#: Registries count in Java's int; asked for more they answer that there is no such page.
+LARGEST_ID: Final = 2**31 - 1
 #: No .proto nests messages deeper, or has more of them; what says so is not what it seems.
 _MAX_INDEXES: Final = 100
 
@@ -25,11 +27,16 @@ def schema_id(prefix: bytes) -> int:
     return int.from_bytes(prefix[1:HEADER_BYTES], "big")
 
 
+def is_header(prefix: bytes) -> bool:
+    """Return whether a registry may be asked for the schema that these bytes name."""
+    return len(prefix) == HEADER_BYTES and prefix[0] == 0 and schema_id(prefix) <= LARGEST_ID
+
+
 def check_header(name: str, data: bytes) -> bytes:
     """Return the header of a value.
 
     Raises:
-        DecodeError: there is none: the value was written without a registry.
+        DecodeError: there is none, or none that a registry has given: the value was written without one.
     """
     if len(data) < HEADER_BYTES:
         raise DecodeError(f"{name}: {len(data)} bytes, fewer than the schema's id takes", codec=name)
@@ -38,7 +45,13 @@ def check_header(name: str, data: bytes) -> bytes:
             f"{name}: the first byte is {data[0]:#04x}, not 0: the value was written without a schema registry",
             codec=name,
         )
-    return data[:HEADER_BYTES]
+    if not is_header(prefix := data[:HEADER_BYTES]):
+        raise DecodeError(
+            f"{name}: the schema's id would be {schema_id(prefix)}, more than a registry can give: the value was "
+            "written without one",
+            codec=name,
+        )
+    return prefix
 
 
 def write_indexes(indexes: Sequence[int]) -> bytes:

@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from faust_conformance.codec import CodecCapability as Can
 from faust_conformance.codec import CodecConformance
 from faust_schema_registry import SchemaRegistry
+from tests.services.schema_registry import SchemaRegistryServer
 
 
 class Node(msgspec.Struct):
@@ -20,8 +21,8 @@ class Node(msgspec.Struct):
 
 class _Registry:
     @pytest.fixture
-    def registry(self, schema_registry_url: str) -> Any:
-        registry = SchemaRegistry(schema_registry_url)
+    def registry(self, schema_registry: SchemaRegistryServer) -> Any:
+        registry = SchemaRegistry(schema_registry.url)
         yield registry
         registry.close()
 

@@ -4,7 +4,8 @@ Every script takes the same three keys, of one hash slot:
 
     KEYS[1]  hash        key -> value: the table's partition, for any program to read
     KEYS[2]  sorted set  the same keys, all with score 0: their byte order
-    KEYS[3]  hash        writer, offset, layout: who opened it last, and up to where the changelog is in it
+    KEYS[3]  hash        writer, offset, layout, note: who opened it last, up to where the changelog is in it, and of
+                         which changelog it is
 
 Lua is not rolled back when it fails half-way, so a script validates everything before its first write.  Redis itself
 refuses the first write, and only that one, when it is out of memory.  Offsets are compared as text:
@@ -13,7 +14,7 @@ Lua's numbers end at 2^53.
 
 from __future__ import annotations
 
-__all__ = ["APPLY", "DESTROY", "OPEN", "PAGE"]
+__all__ = ["APPLY", "DESTROY", "NOTE", "OPEN", "PAGE"]
 
 _TYPES = """
 local wanted = {'hash', 'zset', 'hash'}
@@ -25,7 +26,7 @@ for i = 1, 3 do
 end
 """
 
-#: ARGV: writer, layout.  Returns OK and the offset, if there is one.
+#: ARGV: writer, layout.  Returns OK, the offset or '' for none, and the note, if there is one.
 OPEN = (
     _TYPES
     + """
@@ -42,9 +43,21 @@ if rows > 0 and not offset then
   return {'CORRUPT', 'it holds ' .. rows .. ' values and no changelog offset'}
 end
 redis.call('HSET', KEYS[3], 'writer', ARGV[1], 'layout', ARGV[2])
-return {'OK', offset}
+return {'OK', offset or '', redis.call('HGET', KEYS[3], 'note')}
 """
 )
+
+#: ARGV: writer, note.
+NOTE = """
+local writer = redis.call('HGET', KEYS[3], 'writer')
+if not writer then
+  return {'LOST', 'nothing'}
+elseif writer ~= ARGV[1] then
+  return {'FENCED'}
+end
+redis.call('HSET', KEYS[3], 'note', ARGV[2])
+return {'OK'}
+"""
 
 #: ARGV: writer, the offset that the writer knows ('' for none), the new offset, the number of values to set,
 #: key and value of each, keys to delete.  Setting the same offset again is fine, for a reply may have been lost.

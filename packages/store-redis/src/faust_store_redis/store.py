@@ -73,7 +73,8 @@ class RedisStore:
             )
         if outcome == b"CORRUPT":
             raise StoreCorrupt(f"{self} is damaged: {_text(details[0])}")
-        self._offset = int(details[0]) if details and details[0] else None
+        self._offset = int(details[0]) if details[0] else None
+        self._note = _text(details[1]) if len(details) > 1 and details[1] is not None else None
 
     def __str__(self) -> str:
         return f"table {self.name} in {self._connection} at {self._keys.values}"
@@ -82,6 +83,21 @@ class RedisStore:
     def changelog_offset(self) -> int | None:
         self._require_open()
         return self._offset
+
+    @property
+    def note(self) -> str | None:
+        self._require_open()
+        return self._note
+
+    def set_note(self, note: str, /) -> None:
+        self._require_open()
+        script = self._connection.client.register_script(scripts.NOTE)
+        outcome, *details = self._call(lambda: script([*self._keys], [self._writer, note]))
+        if outcome == b"FENCED":
+            raise self._fenced()
+        if outcome == b"LOST":
+            raise self._lost(details[0])
+        self._note = note
 
     def get(self, key: bytes, /) -> bytes | None:
         return self.get_many([key])[0]

@@ -21,11 +21,13 @@ class TestRedis(StoreConformance):
         {
             StoreCapability.PERSISTENT,
             StoreCapability.FENCING,
+            StoreCapability.NOTED,
             StoreCapability.STORED_OFFSETS,
             StoreCapability.MEASURED,
             StoreCapability.DETECTS_DAMAGE,
         }
     )
+    scan_keys = 100_000  # a million takes a minute; `nox -s conformance` runs it
 
     @pytest.fixture
     def app_id(self, redis_url: str) -> Iterator[str]:

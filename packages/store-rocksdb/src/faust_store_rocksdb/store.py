@@ -95,10 +95,8 @@ class RocksStore:
         database = self._opened()
         if self._offset is not None and changelog_offset < self._offset:
             raise ValueError(f"{self.path}: changelog offset {changelog_offset} is below the store's, {self._offset}")
-        batch: list[Change] = [(DATA + key, value) for key, value in changes]
-        batch.append((OFFSET, changelog_offset.to_bytes(OFFSET_BYTES, "big")))
         try:
-            database.write(batch)
+            database.write(changes, prefix=DATA, last=(OFFSET, changelog_offset.to_bytes(OFFSET_BYTES, "big")))
         except StoreError:
             self._write_failed = True
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from os import environ
 
 import pytest
 
@@ -208,7 +209,7 @@ async def test_whoever_takes_over_right_after_a_commit_misses_nothing(
     member, admin = await joined(transport, topic), transport.admin()
     producer = transport.transactional_producer(unique("tx"))
     consumer = transport.consumer(name="successor")
-    for number in range(40):
+    for number in range(200 if environ.get("E2E_LONG") else 40):
         await producer.begin()
         producer.send(changelog, b"%d" % number, b"key")
         await producer.commit({source: number + 1}, member.metadata())

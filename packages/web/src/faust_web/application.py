@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
 from faust_core.errors import QueryError
-from faust_core.protocols.queries import JsonAnswer, JsonItem, Served
+from faust_core.protocols.queries import JsonAnswer, JsonItem, MetricsPage, Served
 from faust_core.protocols.web import AsgiApplication, WebContext
 from faust_web.builtin import Builtin
 from faust_web.cors import Cors, CorsOptions, read_cors_options
@@ -25,6 +25,7 @@ from faust_web.guard import NO_STORE, PEER_PATH, Guard, error_body, gone, is_loo
 from faust_web.page_route import PageRoute
 from faust_web.parameters import Parameters, body_of, key_in, read_body_keys, table_in
 from faust_web.site import Web
+from faust_web.watched import Watched, metrics_page
 from faust_web.wire import read_query, write_answers
 
 __all__ = ["make_application", "own_hosts"]
@@ -57,11 +58,12 @@ def make_application(
     context = context or WebContext()
     if web is not None:
         web.begin()
-    routes = _routes(served, context, web)
+    metrics: MetricsPage | None = getattr(served, "metrics", None)
+    routes = _routes(served, context, web, metrics)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
     app.router.redirect_slashes = False
     guard = Guard(
-        app,
+        app if metrics is None else Watched(app, metrics),
         token=context.token,
         hosts=hosts,
         max_requests=context.max_requests,
@@ -78,7 +80,7 @@ def _cors_of(web: Web, scope: Scope) -> CorsOptions | None:
     return None if page is None else page.cors
 
 
-def _routes(served: Served, context: WebContext, web: Web | None) -> list[BaseRoute]:
+def _routes(served: Served, context: WebContext, web: Web | None, metrics: MetricsPage | None) -> list[BaseRoute]:
     """Return all that can be asked for; the first that fits answers."""
     pages, builtin = Pages(served), Builtin(web, context)
 
@@ -87,6 +89,8 @@ def _routes(served: Served, context: WebContext, web: Web | None) -> list[BaseRo
 
     routes = [*show(pages.health, "/health"), *show(pages.ready, "/ready")]
     routes += show(pages.peer, PEER_PATH, methods=["POST"])
+    if metrics is not None and metrics.path is not None:
+        routes += show(metrics_page(metrics), metrics.path)
     if web is not None:
         routes.append(PageRoute(web, context))
     routes += show(builtin.index, "/")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from faust_core.asking import Asking
@@ -23,6 +24,7 @@ from faust_core.errors import BufferFull, FencedError, StoreClosed, StoreCorrupt
 from faust_core.protocols.store import Change
 from faust_core.protocols.transport import GroupMetadata, Producer
 from faust_core.records import RecordMetadata, TopicPartition
+from faust_core.sensors import Counts, SensorDelegate
 from faust_core.table_partition import TablePartition
 
 __all__ = ["Checkpointer"]
@@ -52,6 +54,8 @@ class Checkpointer:
         stuck_after_s: float,
         run_in_thread: Callable[[Callable[[], None]], asyncio.Future[None]],
         asking: Callable[[], Collection[Asking]] = tuple,
+        sensors: SensorDelegate | None = None,
+        counts: Counts | None = None,
     ) -> None:
         """Args:
         asking: the open questions of actors that have an item in their hands.
@@ -74,6 +78,14 @@ class Checkpointer:
         #: what the checkpoint under way commits; what the last one did not, when it failed
         self._attempted: dict[TopicPartition, int] = {}
         self._abandoned = ""
+        self._sensors = sensors or SensorDelegate()
+        self._counts = counts or Counts()
+        self._succeeded_at = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last checkpoint that came about, if only to find that there is nothing to commit."""
+        return time.monotonic() - self._succeeded_at
 
     def wake(self) -> None:
         """An actor gave its claim back: perhaps nothing is in flight any more."""
@@ -115,32 +127,45 @@ class Checkpointer:
             StoreLocked, StoreCorrupt: everything is committed, and a store cannot follow.
         """
         async with self._lock:
-            self._abandoned = ""
-            running = [task for task in self._tasks() if not task.closed]
-            if tasks is None or self._outgoing.exactly_once:
-                tasks = running
-            chosen = [task for task in running if task in tasks]
-            patient = final or self._outgoing.exactly_once
-            for task in chosen:
-                task.halted = True
-            ready = await self._cut(chosen, patient=patient)
+            commits, began = self.commits, time.monotonic()
             try:
-                await self._commit(ready)
-            except FencedError:
-                for task in ready:
-                    for table in task.tables.values():
-                        table.unstage()
-                if not self._outgoing.exactly_once:
-                    self._resume(chosen)
+                complete = await self._run(tasks, final=final)
+            except Exception:
+                self._counts.checkpoint_failures += 1
                 raise
-            left_out = [task for task in chosen if task not in ready]
-            if not final:
-                self._resume(task for task in chosen if task not in left_out)
-            # What was left out hands out nothing new, so that it is idle for the next checkpoint.
-            draining = {task: since for task, since in self._draining.items() if task in running and task not in chosen}
-            now = asyncio.get_running_loop().time()
-            self._draining = draining | {task: self._draining.get(task, now) for task in left_out}
-            return not left_out
+            self._succeeded_at = time.monotonic()
+            if self.commits > commits:
+                self._counts.checkpoints += 1
+                self._counts.checkpoint_s.observe(self._succeeded_at - began)
+            return complete
+
+    async def _run(self, tasks: Collection[Task] | None, *, final: bool) -> bool:
+        self._abandoned = ""
+        running = [task for task in self._tasks() if not task.closed]
+        if tasks is None or self._outgoing.exactly_once:
+            tasks = running
+        chosen = [task for task in running if task in tasks]
+        patient = final or self._outgoing.exactly_once
+        for task in chosen:
+            task.halted = True
+        ready = await self._cut(chosen, patient=patient)
+        try:
+            await self._commit(ready)
+        except FencedError:
+            for task in ready:
+                for table in task.tables.values():
+                    table.unstage()
+            if not self._outgoing.exactly_once:
+                self._resume(chosen)
+            raise
+        left_out = [task for task in chosen if task not in ready]
+        if not final:
+            self._resume(task for task in chosen if task not in left_out)
+        # What was left out hands out nothing new, so that it is idle for the next checkpoint.
+        draining = {task: since for task, since in self._draining.items() if task in running and task not in chosen}
+        now = asyncio.get_running_loop().time()
+        self._draining = draining | {task: self._draining.get(task, now) for task in left_out}
+        return not left_out
 
     def _resume(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
@@ -266,11 +291,18 @@ class Checkpointer:
         if self._outgoing.exactly_once and not offsets:
             # The broker checks the generation only where there is an offset to commit, so one is committed again.
             offsets = next((dict([item]) for task in tasks for item in self._fetcher.done(task).items()), {})
+        state = self._sensors.begin("on_commit_initiated", self._fetcher.consumer)
+        flushing = time.monotonic()
         if not self._outgoing.exactly_once:
             await self._outgoing.flush()
+            self._counts.flushed(time.monotonic() - flushing)
         self.on_step("flushed")
         await self._outgoing.commit(offsets, member)
         self._attempted = {}
+        self._sensors.end("on_commit_completed", state, (self._fetcher.consumer,))
+        self._sensors.tell("on_tp_commit", offsets)
+        for table, changes, _ in staged:
+            self._counts.changed(table.table.name, changes)
         self.on_step("committed")
         self.commits += 1
         for task in tasks:

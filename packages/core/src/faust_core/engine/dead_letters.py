@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 
 from faust_core.errors import BufferFull, FaustError, RecordTooLarge, TransportError
 from faust_core.protocols.transport import Admin, Producer, TopicSpec
@@ -36,7 +37,19 @@ class DeadLetters:
     the value's size.  What fails on the dead-letter topic itself is logged and skipped: it would fail for ever.
     """
 
-    def __init__(self, topic: str, admin: Admin, producer: Producer, *, replication_factor: int) -> None:
+    def __init__(
+        self,
+        topic: str,
+        admin: Admin,
+        producer: Producer,
+        *,
+        replication_factor: int,
+        on_written: Callable[[str], None] = lambda _who: None,
+    ) -> None:
+        """Args:
+        on_written: told of each, with who failed.
+        """
+        self._on_written = on_written
         self.topic = topic
         self._admin = admin
         self._producer = producer
@@ -86,6 +99,7 @@ class DeadLetters:
                 f"{who} failed on {place} ({error!r}), and it cannot be written to {self.topic}: {exc}"
             ) from error
         self.written += 1
+        self._on_written(who)
 
     async def _send(self, value: bytes | None, key: bytes | None, headers: Headers) -> None:
         while True:

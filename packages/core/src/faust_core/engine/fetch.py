@@ -15,8 +15,10 @@ from faust_core.engine.held_back import HeldBack
 from faust_core.engine.isolated import IsolatedSubscription
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.task import Task
+from faust_core.engine.watching import MessageWatch
 from faust_core.protocols.transport import Consumer
 from faust_core.records import RecordBatch, TopicPartition
+from faust_core.sensors import Counts
 from faust_core.topics import Topic
 
 __all__ = ["AnySubscription", "Fetcher"]
@@ -39,10 +41,17 @@ class Fetcher:
         *,
         max_queued: int,
         before_delivery: Callable[[Task, RecordBatch, Topic[Any, Any]], Awaitable[None]] | None = None,
+        counts: Counts | None = None,
+        on_full: Callable[[TopicPartition], None] = lambda _tp: None,
     ) -> None:
         """Args:
         before_delivery: prepares for a batch of a task with tables in a remote store; streams get it afterwards.
+        on_full: told when as many records of a partition wait as may.
         """
+        self._counts = counts or Counts()
+        self._on_full = on_full
+        #: tells sensors of each record; None where none wants to know
+        self.watch: MessageWatch | None = None
         self._consumer = consumer
         self._max_queued = max_queued
         self._before_delivery = before_delivery
@@ -60,6 +69,10 @@ class Fetcher:
         self._failure: Exception | None = None
         self._room = asyncio.Event()
         self.records = 0
+
+    @property
+    def consumer(self) -> Consumer:
+        return self._consumer
 
     # -- subscriptions
 
@@ -133,6 +146,8 @@ class Fetcher:
                 subscription.remove(tp)
         for table in task.tables.values():
             table.stop_closing()
+        if self.watch is not None:
+            self.watch.forget(mine)
         self._forget(mine)
         if mine:
             await self._consumer.unassign(mine)
@@ -145,6 +160,11 @@ class Fetcher:
         for tp, task in self._tasks.items():
             if tp.topic in subscription.topic.topics and subscription.queue(tp) is None:
                 subscription.add(tp, task, self._consumer.position(tp) or 0)
+
+    def done_with(self, tp: TopicPartition) -> int | None:
+        """Return the offset below which all streams are done with a partition; None where it is not read here."""
+        queues = [subscription.queue(tp) for subscription in self._subscribers.get(tp.topic, ())]
+        return min((queue.done for queue in queues if queue is not None), default=None)
 
     def done(self, task: Task) -> dict[TopicPartition, int]:
         """Return the next-to-read offsets of a task: the least that its streams have done."""
@@ -162,7 +182,7 @@ class Fetcher:
     def on_drained(self, tp: TopicPartition) -> None:
         """An actor has taken the last record of a partition's queue, or acknowledged many."""
         if self._is_full(tp):
-            self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+            self._note_full(tp)
             return
         self._full_since.pop(tp, None)
         if tp in self._paused:
@@ -203,6 +223,7 @@ class Fetcher:
                     again.add(tp)
                     continue
                 self.records += len(batch)
+                self._counts.fetched(tp.topic, len(batch))
                 if tp in self._tasks:
                     if self._held.hold(batch, [s.topic for s in self._subscribers[tp.topic]]):
                         self._consumer.pause([tp])
@@ -214,10 +235,12 @@ class Fetcher:
 
     def _deliver(self, batch: RecordBatch) -> None:
         tp = batch.tp
+        if self.watch is not None:
+            self.watch.came(batch)
         for subscription in self._subscribers[tp.topic]:
             subscription.deliver(tp, batch)
         if self._is_full(tp):
-            self._full_since.setdefault(tp, asyncio.get_running_loop().time())
+            self._note_full(tp)
 
     def _come_back(self, batches: Sequence[RecordBatch]) -> None:
         """Hand out what was held back of a partition, and go on with it."""
@@ -238,6 +261,12 @@ class Fetcher:
             task = self._tasks.get(batch.tp)
             if task is not None and not task.closed and len(batch):
                 await prepare(task, batch, self._subscribers[batch.tp.topic][0].topic)
+
+    def _note_full(self, tp: TopicPartition) -> None:
+        if tp not in self._full_since:
+            self._full_since[tp] = asyncio.get_running_loop().time()
+            self._counts.buffer_full[tp] += 1
+            self._on_full(tp)
 
     def _is_full(self, tp: TopicPartition) -> bool:
         return any(

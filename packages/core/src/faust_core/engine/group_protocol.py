@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from faust_core.engine._strangers import strangers
 from faust_core.engine._wire import decode_member, decode_plan, encode_hosts, encode_member, encode_plan
 from faust_core.engine.assignor import assign
 from faust_core.engine.plans import (
@@ -22,6 +23,7 @@ from faust_core.engine.plans import (
 from faust_core.errors import RebalanceError
 from faust_core.protocols.transport import GroupProtocol
 from faust_core.records import TopicPartition
+from faust_core.sensors import SensorDelegate
 
 __all__ = ["MemberInfo", "Plan", "TaskGroupProtocol", "TaskHosts", "TopicGroup", "decode_plan"]
 
@@ -44,8 +46,10 @@ class TaskGroupProtocol:
         max_warmups: int = 2,
         acceptable_lag: int = 10_000,
         probing_interval_s: float = 600.0,
+        sensors: SensorDelegate | None = None,
     ) -> None:
         """Take the function that tells this member's state; it is called before each join, on any thread."""
+        self._sensors = sensors or SensorDelegate()
         self._member = member
         self._standby_replicas = standby_replicas
         self._max_warmups = max_warmups
@@ -64,6 +68,19 @@ class TaskGroupProtocol:
         self, members: Mapping[str, bytes], partition_counts: Mapping[str, int], /
     ) -> Mapping[str, tuple[Collection[TopicPartition], bytes]]:
         """Divide the work; a member whose metadata cannot be read gets none of it, and an error that says why."""
+        sensors = self._sensors
+        state = sensors.begin("on_assignment_start", self)
+        try:
+            divided = self._assign(members, partition_counts)
+        except Exception as exc:
+            sensors.end("on_assignment_error", state, (self,), (exc,))
+            raise
+        sensors.end("on_assignment_completed", state, (self,))
+        return divided
+
+    def _assign(
+        self, members: Mapping[str, bytes], partition_counts: Mapping[str, int]
+    ) -> Mapping[str, tuple[Collection[TopicPartition], bytes]]:
         infos: dict[str, MemberInfo] = {}
         plans: dict[str, Plan] = {}
         for member_id, data in members.items():
@@ -71,6 +88,9 @@ class TaskGroupProtocol:
                 infos[member_id] = decode_member(data)
             except RebalanceError as exc:
                 plans[member_id] = Plan(error=f"the leader of the group refused this worker: {exc}")
+        for member_id, reason in strangers(infos).items():
+            del infos[member_id]
+            plans[member_id] = Plan(error=reason)
 
         topology = _Topology(infos, partition_counts)
         divided = self._divide(topology, infos)

@@ -35,6 +35,10 @@ class IsolatedSubscription:
         self._close_partition = close_partition
         self._parts: dict[TopicPartition, Subscription] = {}
 
+    def parts(self) -> list[Subscription]:
+        """Return those of the partitions that are assigned now."""
+        return list(self._parts.values())
+
     @property
     def waiters(self) -> set[asyncio.Task[Any] | None]:
         return set().union(*(part.waiters for part in self._parts.values()))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from faust_core._context import current_claim
-from faust_core.claims import Claim
+from faust_core.claims import Claim, EventWatch
 from faust_core.engine.found import FoundBatch, FoundClaim, FoundDecoding
 from faust_core.engine.subscription import TURN_S, PartitionQueue, Subscription
 from faust_core.engine.task import Task
@@ -67,6 +67,7 @@ class JoinSource:
         self._turns = 0
         self.ended = False
         self.taken = 0
+        self.watch: EventWatch | None = None
 
     # -- ClaimSource
 
@@ -112,6 +113,7 @@ class JoinSource:
                 self._wake()
             else:
                 queue.claims.remove(claim)
+                self.sides[LEFT].count.events += 1
         if claim.task.halted:
             self.sides[LEFT].look_again()
 

@@ -17,7 +17,7 @@ from faust_core.engine.backends import Backends
 from faust_core.errors import StoreError
 from faust_core.tables import Table
 
-__all__ = ["LocalState"]
+__all__ = ["LocalState", "origin_shown"]
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,13 @@ class LocalState:
     def __init__(self, directory: Path, backends: Backends, tables: Iterable[Table[Any, Any]]) -> None:
         self._note = directory / NOTE
         self._backends = backends
-        self._tables = [
-            table for table in tables if backends.of(table.name).persistent and not backends.of(table.name).shared
-        ]
+        self._all = tables
+
+    @property
+    def _tables(self) -> list[Table[Any, Any]]:
+        """Those that are kept here, also what joins keep, which is known once agents have begun."""
+        of = self._backends.of
+        return [table for table in self._all if of(table.name).persistent and not of(table.name).shared]
 
     @property
     def changelogs(self) -> list[str]:
@@ -50,8 +54,9 @@ class LocalState:
         """
         noted = self._read()
         present = dict(noted)
-        stored = self._backends.stored(table.name for table in self._tables)
-        for table in self._tables:
+        tables = self._tables
+        stored = self._backends.stored(table.name for table in tables)
+        for table in tables:
             topic = table.changelog_topic_name
             if topic not in ids:
                 continue
@@ -64,7 +69,7 @@ class LocalState:
                 log.warning(
                     "the local state of table %s is not of the changelog %s that there is now, but of %s: "
                     "it is deleted and rebuilt",
-                    table.name, topic, _shown(noted.get(table.name), topic),
+                    table.name, topic, origin_shown(noted.get(table.name), topic),
                 )  # fmt: skip
             for partition in partitions:
                 self._backends.of(table.name).destroy(table.name, partition)
@@ -92,7 +97,8 @@ class LocalState:
             raise StoreError(f"{self._note} cannot be written: {exc.strerror or exc}") from exc
 
 
-def _shown(noted: Any, topic: str) -> str:
+def origin_shown(noted: Any, topic: str) -> str:
+    """Say of which changelog a state is that is not of `topic` as it is now."""
     match noted:
         case [str(name), str()] if name != topic:
             return f"the changelog {name}, of another application"

@@ -17,6 +17,7 @@ from faust_core.engine.topics import Topics
 from faust_core.engine.topology import TaskGroup
 from faust_core.errors import PartitionsMismatch
 from faust_core.protocols.transport import Assignment
+from faust_core.sensors import SensorDelegate
 from faust_core.settings import Settings
 from faust_core.tables import Table
 
@@ -35,6 +36,7 @@ class Member:
         tables: Mapping[str, Table[Any, Any]],
         tasks: Callable[[], Mapping[TaskId, Task]],
         restorer: Restorer,
+        sensors: SensorDelegate,
     ) -> None:
         self._conf = conf
         self._identity = identity
@@ -52,6 +54,7 @@ class Member:
             max_warmups=conf.max_warmup_replicas,
             acceptable_lag=conf.acceptable_recovery_lag,
             probing_interval_s=conf.probing_interval,
+            sensors=sensors,
         )
 
     def info(self) -> MemberInfo:

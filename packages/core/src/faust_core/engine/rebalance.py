@@ -76,6 +76,18 @@ class TaskHost(Protocol):
         """All tasks were lost; what they did since the last commit is void."""
         ...
 
+    def rebalance_began(self) -> None:
+        """The group divides the work anew."""
+        ...
+
+    def rebalance_returned(self) -> None:
+        """This worker has its partitions."""
+        ...
+
+    def rebalance_ended(self) -> None:
+        """All of them run."""
+        ...
+
 
 class Rebalancer:
     """Owns the tasks of this worker, and is the listener of its membership."""
@@ -120,6 +132,7 @@ class Rebalancer:
         if self._closing:
             return
         self.rebalancing = True
+        self._host.rebalance_began()
         log.info("the group is dividing the work anew")
         # Not cancelled when it takes too long: half a commit is worse than a late one.
         commit = self._spawn(self._host.commit(None), "faust commit before rebalance")
@@ -176,6 +189,7 @@ class Rebalancer:
             [tp for task in lost for tp in task.inputs],
             [tp for task_id in activations for tp in self.tasks[task_id].inputs],
         )
+        self._host.rebalance_returned()
         self._spawn(self._settle(activations), "faust settle")
         if lost:
             self._rejoin()
@@ -270,6 +284,7 @@ class Rebalancer:
                 del self._activations[task_id]
         if not any(activation.cancelled() or activation.exception() for activation in activations.values()):
             await self._host.settled([self.tasks[task_id] for task_id in activations if task_id in self.tasks])
+            self._host.rebalance_ended()
             self.ready.set()
 
     def _rebalance_again(self, plan: WorkPlan) -> None:

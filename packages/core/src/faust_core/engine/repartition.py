@@ -119,6 +119,7 @@ class Pump(Mover):
                 except BufferFull:
                     await producer.drain()
                 else:
+                    self._topic.count_sent()
                     break
 
     def key_bytes(self, key: Any) -> bytes | None:

@@ -94,7 +94,12 @@ class Restorer:
         *,
         rebuild: Callable[[TablePartition], Awaitable[None]],
         on_progress: Callable[[Progress], None],
+        on_restored: Callable[[int], None] = lambda _records: None,
     ) -> None:
+        """Args:
+        on_restored: told how many records of active tables were applied.
+        """
+        self._on_restored = on_restored
         self._consumer = consumer
         self._admin = admin
         self._run_in_thread = run_in_thread
@@ -185,6 +190,11 @@ class Restorer:
         ends = await self._admin.end_offsets([table.changelog for table in _resident(task)])
         return max(0, sum(ends.values()) - self.offset(task))
 
+    @property
+    def remaining(self) -> int:
+        """How many offsets are left until all active tables are complete."""
+        return sum(max(0, r.end - r.position) for r in list(self._replicas.values()) if r.end is not None)
+
     async def _read(
         self, wanted: Sequence[TablePartition], ends: Mapping[TopicPartition, int], *, followed: bool = False
     ) -> None:
@@ -261,6 +271,7 @@ class Restorer:
             part.forget_cache([key for key in keys if key is not None] if replica.followed else None)
             if replica.end is not None:
                 self._records += count
+                self._on_restored(count)
                 replica.restored += count
         replica.moved()
         return True
@@ -308,7 +319,7 @@ class Restorer:
         now = time.monotonic()
         if not self._since or not self._records or (not final and now - self._reported < PROGRESS_S):
             return
-        remaining = sum(max(0, r.end - r.position) for r in self._replicas.values() if r.end is not None)
+        remaining = self.remaining
         if remaining or final:
             self._reported = now
             self._on_progress(Progress(self._records, remaining, self._records / max(now - self._since, 1e-9)))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from faust_core.engine.served_metrics import ServedMetrics
 from faust_core.engine.task import TaskState
 from faust_core.errors import DecodeError, EncodeError, NoSuchTable, QueryError
 from faust_core.protocols.codec import Codec
@@ -58,8 +59,13 @@ class ServedApp:
     """
 
     def __init__(
-        self, app_id: Callable[[], str], tables: Mapping[str, Table[Any, Any]], worker: Callable[[], Worker | None]
+        self,
+        app_id: Callable[[], str],
+        tables: Mapping[str, Table[Any, Any]],
+        worker: Callable[[], Worker | None],
+        metrics: ServedMetrics,
     ) -> None:
+        self.metrics = metrics
         self._app_id = app_id
         self._tables = tables
         self._worker = worker

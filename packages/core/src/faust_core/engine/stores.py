@@ -9,6 +9,7 @@ from typing import Any
 
 from faust_core.engine.backends import Backends
 from faust_core.engine.locked_store import LockedStore
+from faust_core.engine.shared_state import SharedState
 from faust_core.errors import StoreCorrupt, StoreError, StoreLocked
 from faust_core.protocols.store import Store
 from faust_core.table_partition import TablePartition
@@ -28,9 +29,20 @@ class Stores:
     """Opens stores on a thread; a corrupt one is deleted, since its changelog has all of it."""
 
     def __init__(
-        self, backends: Backends, in_thread: Callable[[Callable[[], Any]], Awaitable[Any]], *, cache_size: int
+        self,
+        backends: Backends,
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+        shared_state: SharedState,
+        *,
+        cache_size: int,
+        on_close: Callable[[str, int], None] = lambda _table, _keys: None,
     ) -> None:
+        """Args:
+        on_close: told how many keys were read from a table's store, on any thread.
+        """
+        self._on_close = on_close
         self._backends = backends
+        self._shared_state = shared_state
         self._in_thread = in_thread
         self._cache_size = cache_size
         #: found corrupt while they were open
@@ -76,7 +88,8 @@ class Stores:
                 log.warning("deleting and rebuilding the store of %s/%d, which is damaged", *name)
                 self._backends.of(table.name).destroy(*name)
                 self._corrupt.discard(name)
-            return LockedStore(self._backends.open(table, partition), lambda: self._corrupt.add(name))
+            opened = self._shared_state.checked(table, partition, self._backends.open(table, partition))
+            return LockedStore(opened, lambda: self._corrupt.add(name), lambda keys: self._on_close(table.name, keys))
 
         while True:
             try:

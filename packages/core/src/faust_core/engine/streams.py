@@ -25,6 +25,7 @@ from faust_core.engine.replies import Requests
 from faust_core.engine.subscription import Subscription
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import InFlight
+from faust_core.engine.watching import EVENTS, RECORDS, MessageWatch, StreamWatch
 from faust_core.errors import ConfigError, KeyDecodeError, StoreError, ValueDecodeError
 from faust_core.events import Message
 from faust_core.joins import TwoStreams
@@ -83,6 +84,36 @@ class Streams:
         self._readers: list[ChannelReader] = []
         #: the streams that actors and jobs opened besides their own, and in which attempt
         self._opened: dict[object, list[tuple[Subscription, Run | None]]] = {}
+        self._messages: MessageWatch | None = None
+        self.look_at_sensors()
+
+    def look_at_sensors(self) -> None:
+        """Sensors were added or removed: tell those of each record and event that want to know."""
+        sensors = self._app.sensors
+        if sensors.watches(*RECORDS) and self._messages is None:
+            self._messages = MessageWatch(sensors, self._fetcher.done_with)
+        elif not sensors.watches(*RECORDS):
+            self._messages = None
+        self._fetcher.watch = self._messages
+        for subscription in self.single_subscriptions():
+            self._watch(subscription)
+
+    def _watch(self, subscription: Subscription) -> None:
+        sensors = self._app.sensors
+        if self._messages is None and not sensors.watches(*EVENTS):
+            subscription.watch = None
+        elif isinstance(subscription.watch, StreamWatch):
+            subscription.watch.look_at_sensors(self._messages)
+        else:
+            subscription.watch = StreamWatch(sensors, self._messages)
+
+    def _counted(self, subscription: Subscription, name: str, *, shared: bool = False) -> Subscription:
+        counts = self._app.counts
+        subscription.count = counts.streams.of(name)
+        self._watch(subscription)
+        # A single actor has the events of its stream.
+        subscription.on_task_done = counts.task_done if shared else None
+        return subscription
 
     # -- actors
 
@@ -125,6 +156,7 @@ class Streams:
         if isinstance(channel, Channel):
             reader = channel.subscribe(agent.name, actors=agent.concurrency)
             self._readers.append(reader)
+            self._counted(reader, agent.name, shared=agent.concurrency > 1)
             return reader
         return self._new_subscription(_read_by(agent), agent.name, actors=agent.concurrency)
 
@@ -186,6 +218,14 @@ class Streams:
                 actor = claim.actor
                 name = subscription.owner if actor is None else names.get(actor, subscription.owner)
                 yield f"agent {name}", actor, claim
+
+    def single_subscriptions(self) -> list[Subscription]:
+        """Return the same, with those of each partition where an agent has one for each."""
+        return [
+            single
+            for any_kind in self.subscriptions()
+            for single in ([any_kind] if isinstance(any_kind, Subscription) else any_kind.parts())
+        ]
 
     def subscriptions(self) -> Iterable[AnySubscription]:
         """Return what all streams and agents of this worker have to read."""
@@ -294,6 +334,7 @@ class Streams:
         if known is not None:
             return known
         subscription = self._pumps[name] = self._new_subscription(topic, parent.owner, actors=1)
+        self._counted(subscription, name)
         self._topics.repartitioned(name, parent.topic.topics)
         run = current_run.get()
         if run is not None and isinstance(run.who, ActorRunner):
@@ -373,7 +414,7 @@ class Streams:
         return subscription
 
     def _make_subscription(self, topic: Topic[Any, Any], owner: str, *, actors: int) -> Subscription:
-        return Subscription(
+        subscription = Subscription(
             topic,
             owner,
             actors=actors,
@@ -381,6 +422,7 @@ class Streams:
             on_idle=self._on_idle,
             on_undecodable=self._undecodable,
         )
+        return self._counted(subscription, owner, shared=actors > 1)
 
 
 def _read_by(agent: Agent[Any]) -> Topic[Any, Any]:

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from faust_core.claims import Claim
+from faust_core.claims import Claim, EventWatch
 from faust_core.engine.task import Task
 from faust_core.records import RecordBatch, TopicPartition
+from faust_core.sensors import StreamCount
 from faust_core.topics import Topic
 
 __all__ = ["PartitionQueue", "Subscription"]
@@ -158,6 +159,10 @@ class Subscription:
         self.closed = False
         self.ended = False
         self.taken = 0
+        self.count = StreamCount()
+        #: told of each actor's events, where several share this
+        self.on_task_done: Callable[[str, int], None] | None = None
+        self.watch: EventWatch | None = None
         self._thrown: deque[BaseException] = deque()
         self._held_back = False
 
@@ -232,18 +237,19 @@ class Subscription:
             self.leave(other)
         now = loop.time()
         if previous is not None:
-            self.release(previous)
+            self._release(previous, now)
             self._adapt(previous, now - self._turn_started)
         if self._thrown:
             raise self._thrown.popleft()
         if now - self._turn_started >= TURN_S:
             await asyncio.sleep(0)
-            self._turn_started = loop.time()
+            now = self._turn_started = loop.time()
         while True:
             queue = self._next()
             if queue is not None:
                 claim = queue.claim(self._size, self)
                 claim.actor = actor
+                claim.began = now
                 self._in_hand[actor] = claim
                 if queue.pending:
                     self._list(queue)
@@ -254,7 +260,7 @@ class Subscription:
                 return None
             if self._thrown:
                 raise self._thrown.popleft()
-            self._turn_started = loop.time()
+            now = self._turn_started = loop.time()
 
     def throw(self, error: BaseException, /) -> None:
         self._thrown.append(error)
@@ -286,11 +292,17 @@ class Subscription:
         return queue is not None and claim in queue.claims and index >= (claim.start if claim.held else claim.index)
 
     def release(self, claim: Claim, /) -> None:
+        self._release(claim, asyncio.get_running_loop().time())
+
+    def _release(self, claim: Claim, now: float) -> None:
         queue = self._queues.get(claim.tp)
         if queue is not None and claim in queue.claims:
-            self.taken += 0 if claim.held else claim.index - claim.start
+            if not claim.held:
+                self._count(claim.index - claim.start, now - claim.began, claim.actor)
             queue.release(claim)
             self._list(queue)
+        if self.watch is not None:
+            self.watch.released(claim)
         if claim.task.halted:
             self._on_idle()
 
@@ -357,6 +369,15 @@ class Subscription:
         self._on_idle()
 
     # -- inside
+
+    def _count(self, events: int, busy_s: float, actor: asyncio.Task[Any] | None) -> None:
+        if not events:
+            return
+        self.taken += events
+        self.count.events += events
+        self.count.busy_s += busy_s
+        if self.on_task_done is not None:
+            self.on_task_done(self.owner if actor is None else actor.get_name(), events)
 
     def _adapt(self, claim: Claim, elapsed_s: float) -> None:
         """Choose the next claims' size so that a turn lasts about `TURN_S`."""

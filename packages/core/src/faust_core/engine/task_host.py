@@ -23,8 +23,10 @@ from faust_core.engine.stores import Stores
 from faust_core.engine.task import Task, TaskState
 from faust_core.engine.topics import Topics
 from faust_core.errors import TopicMissing
+from faust_core.joins.results import ResultPartition
 from faust_core.protocols.transport import Admin, Membership
 from faust_core.records import TopicPartition
+from faust_core.sensors.delegate import State
 from faust_core.settings import Settings
 
 __all__ = ["WorkerTasks"]
@@ -76,6 +78,9 @@ class WorkerTasks:
         self._in_thread = in_thread
         self._gate = gate
         self._fencing = fencing
+        #: what sensors said of the rebalance that is under way: before this worker has its partitions, and after
+        self._rebalance: State | None = None
+        self._returned: State | None = None
 
     async def make_task(self, task_id: TaskId, state: TaskState) -> Task:
         group = self._topics.group(task_id)
@@ -92,6 +97,7 @@ class WorkerTasks:
         if task.tables:
             log.info("restored %s: %d records in %.1f s", task, restored, time.monotonic() - started)
         positions = await patiently(partial(self.positions, task))
+        await self._note_doubts(task)
         async with self._gate if self._conf.exactly_once else nullcontext():
             if task.state is TaskState.CLOSED:
                 return  # dropped meanwhile
@@ -101,6 +107,14 @@ class WorkerTasks:
             table.table.attach(task.partition, table, task)
             table.table.taken_over(table)
         await self._fetcher.start(task, positions)
+
+    async def _note_doubts(self, task: Task) -> None:
+        """Tell joins of tables up to where a former owner may have handed out what it did not commit."""
+        for part in task.tables.values():
+            reads = getattr(part.table, "rereads", ())
+            inputs = [tp for tp in task.inputs if tp.topic in reads]
+            if inputs and isinstance(part, ResultPartition):
+                part.in_doubt = dict(await patiently(partial(self._admin.end_offsets, inputs)))
 
     async def _open_others(self, task: Task) -> None:
         """Give a task that becomes active what no standby has: tables in shared stores, and global ones."""
@@ -197,3 +211,18 @@ class WorkerTasks:
 
     async def dropped(self) -> None:
         await self._dropped()
+
+    def rebalance_began(self) -> None:
+        if self._rebalance is None:
+            self._rebalance = self._app.sensors.begin("on_rebalance_start", self._app)
+
+    def rebalance_returned(self) -> None:
+        self.rebalance_began()  # a worker's first one begins with its partitions
+        self._returned, self._rebalance = self._rebalance, None
+        assert self._returned is not None, "set just above"
+        self._app.sensors.end("on_rebalance_return", self._returned, (self._app,))
+
+    def rebalance_ended(self) -> None:
+        if self._returned is not None:
+            returned, self._returned = self._returned, None
+            self._app.sensors.end("on_rebalance_end", returned, (self._app,))

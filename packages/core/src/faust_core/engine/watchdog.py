@@ -39,8 +39,10 @@ class Watchdog:
         timeout_s: float,
         give_up: Callable[[str], None] | None,
         exit_process: Callable[[int], None] = os._exit,
+        on_report: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
+        on_report: told of each report, on the watchdog's thread.
         give_up: called on the event loop with the reason, where the policy is to give the partitions up; where
             the loop itself is blocked, the process ends instead.
         """
@@ -48,7 +50,9 @@ class Watchdog:
         self._timeout_s = timeout_s
         self._give_up = give_up
         self._exit = exit_process
-        self._seen: dict[int, tuple[Claim, int, float]] = {}
+        self._on_report = on_report
+        #: the claim, the index that it is at, when it was last reported, since when it is at it
+        self._seen: dict[int, tuple[Claim, int, float, float]] = {}
         self._stopped = threading.Event()
         self._beat = time.monotonic()
         self._loop = asyncio.get_running_loop()
@@ -62,6 +66,16 @@ class Watchdog:
     def stop(self) -> None:
         self._stopped.set()
 
+    def ages(self) -> dict[str, float]:
+        """Return, by who, for how many seconds the longest item has been in hand; new ones are seen after a moment."""
+        now = time.monotonic()
+        present, found = self._seen, dict[str, float]()
+        for who, _, claim in list(self._in_flight()):
+            known = present.get(id(claim))
+            if known is not None and known[1] == claim.index:
+                found[who] = max(found.get(who, 0.0), now - known[3])
+        return found
+
     def _run(self) -> None:
         interval = max(0.05, min(1.0, self._timeout_s / 4))
         while not self._stopped.wait(interval):
@@ -74,17 +88,17 @@ class Watchdog:
         asked_at = self._beat
         self._loop.call_soon_threadsafe(self._answer)
         blocked = now - asked_at > self._timeout_s
-        present: dict[int, tuple[Claim, int, float]] = {}
+        present: dict[int, tuple[Claim, int, float, float]] = {}
         for who, task, claim in list(self._in_flight()):
             known = self._seen.get(id(claim))
             if known is None or known[1] != claim.index:
-                present[id(claim)] = (claim, claim.index, now)
+                present[id(claim)] = (claim, claim.index, now, now)
                 continue
             since = known[2]
             if now - since > self._timeout_s:
                 self._report(who, task, claim, blocked=blocked)
                 since = now
-            present[id(claim)] = (claim, claim.index, since)
+            present[id(claim)] = (claim, claim.index, since, known[3])
         self._seen = present
 
     def _answer(self) -> None:
@@ -92,6 +106,7 @@ class Watchdog:
 
     def _report(self, who: str, task: asyncio.Task[Any] | None, claim: Claim, *, blocked: bool) -> None:
         self.reports += 1
+        self._on_report()
         if blocked:
             frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001  the documented way to see another thread
             stack = "".join(traceback.format_stack(frame)[-12:]) if frame else "(no stack)"

@@ -29,8 +29,10 @@ from faust_core.engine.patience import patiently
 from faust_core.engine.queries import Queries
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
+from faust_core.engine.reporting import Reporter
 from faust_core.engine.restore import Progress, Restorer
 from faust_core.engine.schedule import Job, JobWatch, run_job
+from faust_core.engine.shared_state import SharedState
 from faust_core.engine.stores import Stores
 from faust_core.engine.streams import Streams
 from faust_core.engine.subscription import Subscription
@@ -125,11 +127,14 @@ class Worker:
         #: the same of stores that failed
         self._store_failures = 0
         self._recovering = False
+        self.watchdog: Watchdog | None = None
+        self._reporter = Reporter(lambda: app.monitor)
         self._identity = Identity.of(self.conf)
         self._build()
 
     def _build(self) -> None:
         conf, transport = self.conf, self._transport
+        sensors, counts = self.app.sensors, self.app.counts
         self.admin = transport.admin()
         self.topics = Topics(self.admin, self._declarations, conf)
         remote = [name for name in self._declarations.tables if self._backends.remote(name)]
@@ -137,8 +142,17 @@ class Worker:
             transport.consumer(name="input"),
             max_queued=conf.stream_buffer_maxsize,
             before_delivery=ReadAhead(self._in_thread).before_delivery if remote else None,
+            counts=counts,
+            on_full=lambda tp: sensors.tell("on_topic_buffer_full", tp),
         )
-        self.stores = Stores(self._backends, self._in_thread, cache_size=conf.table_cache_size)
+        self.shared_state = SharedState(self._backends, self._declarations.tables.values())
+        self.stores = Stores(
+            self._backends,
+            self._in_thread,
+            self.shared_state,
+            cache_size=conf.table_cache_size,
+            on_close=counts.store_closed,
+        )
         self._restore_consumer = transport.consumer(name="restore")
         self.restorer = Restorer(
             self._restore_consumer,
@@ -146,6 +160,7 @@ class Worker:
             self._in_thread,
             rebuild=self.stores.rebuild,
             on_progress=self._on_progress,
+            on_restored=counts.records_restored,
         )
         self.member = Member(
             conf,
@@ -155,6 +170,7 @@ class Worker:
             self._declarations.tables,
             lambda: self.rebalancer.tasks,
             self.restorer,
+            sensors,
         )
         self.local_state = LocalState(Path(conf.tabledir), self._backends, self._declarations.tables.values())
         self.global_tables = GlobalTables(self._declarations.tables, self.stores, self.restorer, self._in_thread)
@@ -200,7 +216,10 @@ class Worker:
             stuck_after_s=conf.transaction_timeout if conf.exactly_once else conf.shutdown_timeout * 0.8,
             run_in_thread=self._in_thread,
             asking=self.app.rpc.asking,
+            sensors=sensors,
+            counts=counts,
         )
+        self.checkpointer.send_by(self.app.watched(self.outgoing.producer))
         self.queries = Queries(
             conf.id,
             LocalQueries(
@@ -223,12 +242,13 @@ class Worker:
             self.admin,
             self.outgoing.producer,
             replication_factor=conf.topic_replication_factor,
+            on_written=counts.dead_letter,
         )
         self.streams = Streams(
             self.app,
             self.fetcher,
             self.topics,
-            self.outgoing.producer,
+            self.app.watched(self.outgoing.producer),
             self.dead_letters,
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
@@ -330,7 +350,9 @@ class Worker:
             give_up=(lambda reason: self.fail(TransportError(reason)))
             if self.conf.stuck_agent_policy == "give_up"
             else None,
+            on_report=self.app.counts.agent_stuck,
         )
+        self.watchdog = watchdog
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -356,6 +378,7 @@ class Worker:
                 # Here, so that it comes before what its consequences are while everything is closed.
                 log.error("the worker stops: %r", self._failure)
             await self._close()
+            self._reporter.end()
 
     async def _start_up(self, watchdog: Watchdog) -> None:
         await self._web.bind()
@@ -371,7 +394,7 @@ class Worker:
         for table in self._declarations.tables.values():
             for codec in table.codec.fetching:
                 await asyncio.to_thread(codec.prepare)
-        await self._check_local_state()
+        await self._check_state()
         await self.outgoing.start()
         watchdog.start()
         # What is sent before there is anything to read is committed, too.
@@ -389,12 +412,15 @@ class Worker:
         self.spawn(self._watch_patterns(), "faust topics")
         for job in self._declarations.jobs:
             self.start_job(job)
+        if self._reporter.wanted:
+            self.spawn(self._reporter.run(), "faust monitor")
         log.info("worker ready")
         self._started.set()
 
-    async def _check_local_state(self) -> None:
-        if changelogs := self.local_state.changelogs:
+    async def _check_state(self) -> None:
+        if changelogs := [*self.local_state.changelogs, *self.shared_state.changelogs]:
             ids = await self.admin.topic_ids(changelogs)
+            self.shared_state.learn(ids)
             await self._in_thread(lambda: self.local_state.check(ids))
 
     async def _until_stopping(self, coroutine: Coroutine[Any, Any, None]) -> bool:
@@ -603,16 +629,19 @@ class Worker:
             TransportError: `error`, where that does not help: no event has sent the record.
         """
         self._refusals += 1
+        self.app.counts.send_errors += 1
         if self._refusals > MAX_REFUSALS:
             raise error
         if self._sends_checked:
             return
         self._sends_checked = True
         log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
-        self.app.active_producer = checked = CheckedProducer(self.producer, self.admin)
+        checked = CheckedProducer(self.producer, self.admin)
+        self.app.use_producer(checked)
         producer = CheckedProducer(self.outgoing.producer, self.admin, checked)
-        for sender in (self.dead_letters, self.streams, self.checkpointer):
-            sender.send_by(producer)
+        self.dead_letters.send_by(producer)
+        for sender in (self.streams, self.checkpointer):
+            sender.send_by(self.app.watched(producer))
 
     def store_failed(self, error: StoreError) -> None:
         """Go back to the last commit, and try again; where it is lost, take the partitions anew."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from faust_core.claims import Claim
 from faust_core.errors import BufferFull, ConfigError, EncodeError
 from faust_core.joins.foreign_index import Answer, Ask, ForeignIndex
-from faust_core.joins.results import Result, ResultTable
+from faust_core.joins.results import IN_DOUBT, Result, ResultTable
 from faust_core.joins.table_changes import Pairs, TableChanges, check_tables, claim_in_hand, opened
 from faust_core.joins.window import LEFT, Mode
 from faust_core.stream import SKIP
@@ -55,6 +55,7 @@ class ForeignKeyJoin(TableChanges[K, V]):
         self._right = right
         self._key_of = _key_of(self.who, on)
         self._results = ResultTable(self.app, name)
+        self._results.reads = self.topics
         self._pairs = Pairs(self._results, mode, joiner)
         self._index = ForeignIndex(name, self.who, right, self._asks, self._answers)
         self.derived = {self._results.changelog_topic_name: "changelog", **self._index.derived}
@@ -72,7 +73,11 @@ class ForeignKeyJoin(TableChanges[K, V]):
             return SKIP
         if claim.tp.topic == self._answers:
             answer = Answer.decode(data, claim)
-            if self._pairs.part(claim).known(key).foreign != answer.foreign:
+            part = self._pairs.part(claim)
+            known = part.known(claim, key)
+            if known.foreign != answer.foreign:
+                if known.digest == IN_DOUBT:
+                    part.expect(claim, key, known)
                 return SKIP  # to an earlier wish
             right = MISSING if answer.value is None else self._right.codec.decode_value(answer.value)
             return self._settle(claim, key, answer.foreign, right)
@@ -83,7 +88,7 @@ class ForeignKeyJoin(TableChanges[K, V]):
         left = self.tables[0]
         foreign = None if data is None else self._foreign(left.codec.decode_value(data))
         part = self._pairs.part(claim)
-        before = part.known(key)
+        before = part.known(claim, key)
         if before.foreign is not None and before.foreign != foreign:
             await self._send(claim, before.foreign, Ask(False, claim.tp.partition, key))
         if foreign is not None:
@@ -97,6 +102,10 @@ class ForeignKeyJoin(TableChanges[K, V]):
         decoded = left.codec.decode_key(key)
         row = opened(claim, left).get(decoded)
         if (None if row is MISSING else self._foreign(row)) != foreign:
+            part = self._pairs.part(claim)
+            known = part.known(claim, key)
+            if known.digest == IN_DOUBT:
+                part.expect(claim, key, known)
             return SKIP  # it names another key by now; that change will be read, too
         return self._pairs.settle(claim, key, decoded, (left, self._right), (row, right), foreign)
 

@@ -7,10 +7,11 @@ either side; it moves by records only, and is kept in the buffer.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from faust_core.joins.buffer import CLOCK, BufferPartition, Clock, Row
+from faust_core.joins.buffer import CLOCK, BufferPartition, Clock, Row, Slot
 from faust_core.joins.window import LEFT, RIGHT, JoinWindow, Mode
 
 __all__ = ["IntervalJoin", "Pair"]
@@ -21,6 +22,10 @@ class Pair(NamedTuple):
 
     left: Row | None
     right: Row | None
+
+
+#: time, offset, topic, key, chunk
+Lonely = tuple[int, int, int, bytes, int]
 
 
 class IntervalJoin:
@@ -80,26 +85,17 @@ class IntervalJoin:
             here = [row for row in rows if first <= row.timestamp_ms <= last]
             found.extend(here)
             if self.mode.keeps(other) and not all(row.matched for row in here):
-                changed = part.change(other, bucket, key)
-                for index, row in enumerate(changed):
-                    if first <= row.timestamp_ms <= last and not row.matched:
-                        changed[index] = row._replace(matched=True)
+                part.match(other, bucket, key, first, last)
         found.sort()
         return found
 
     def _keep(self, part: BufferPartition, memo: _Memo, side: int, key: bytes, row: Row) -> None:
         bucket = row.timestamp_ms // self.window.bucket_ms
-        rows = part.change(side, bucket, key)
-        for index, known in enumerate(rows):
-            # A record that is repeated after a crash is in the buffer already.
-            if known.offset == row.offset and known.topic == row.topic:
-                rows[index] = row._replace(matched=row.matched or known.matched)
-                return
-        rows.append(row)
-        if bucket == memo.loaded[side]:
+        chunk = part.add(side, bucket, key, row)
+        if chunk is not None and bucket == memo.loaded[side]:
             memo.keys[side].add(key)
             if self.mode.keeps(side) and not row.matched:
-                heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key))
+                heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key, chunk))
 
     # -- closing
 
@@ -123,16 +119,10 @@ class IntervalJoin:
             memo.loaded[side] = bucket
             there = list(part.slots(side, first, bucket)) if bucket >= first else []
             if self.mode.keeps(side):
-                for at, key in there:
-                    for row in part.rows_of(side, at, key):
-                        if not row.matched:
-                            heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key))
+                for slot in there:
+                    self._note_alone(memo, side, slot, part.chunk_of(slot))
                 self._pop(part, memo, side, edge, found)
-            for at, key in there:
-                if at == bucket:
-                    memo.keys[side].add(key)
-                else:
-                    part.delete(side, at, key)
+            self._keep_open(part, memo, side, bucket, there)
         found.sort(key=lambda one: (one[0], one[1], one[3].offset))
         return [(key, _alone(side, row)) for _, side, key, row in found]
 
@@ -141,9 +131,9 @@ class IntervalJoin:
     ) -> None:
         heap = memo.alone[side]
         while heap and heap[0][0] < edge:
-            at, offset, topic, key = heappop(heap)
+            at, offset, topic, key, chunk = heappop(heap)
             due = at + self.window.wait_ms(side)
-            rows = part.rows_of(side, at // self.window.bucket_ms, key)
+            rows = part.chunk_of((side, at // self.window.bucket_ms, key, chunk))
             found.extend(
                 (due, side, key, row) for row in rows if row.offset == offset and row.topic == topic and not row.matched
             )
@@ -171,29 +161,43 @@ class IntervalJoin:
         bucket = memo.loaded[side] = edge // self.window.bucket_ms
         if bucket < 0:
             return
-        for at, key in list(part.slots(side, 0, bucket)):
-            if at < bucket:
-                part.delete(side, at, key)  # left behind by a crash in the middle of a checkpoint
-                continue
-            memo.keys[side].add(key)
-            if self.mode.keeps(side):
-                for row in part.rows_of(side, at, key):
-                    if not row.matched and row.timestamp_ms >= edge:
-                        heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key))
+        there = list(part.slots(side, 0, bucket))
+        self._keep_open(part, memo, side, bucket, there)
+        if self.mode.keeps(side):
+            for slot in there:
+                if slot[1] == bucket:
+                    open_rows = [row for row in part.chunk_of(slot) if row.timestamp_ms >= edge]
+                    self._note_alone(memo, side, slot, open_rows)
+
+    def _note_alone(self, memo: _Memo, side: int, slot: Slot, rows: Sequence[Row]) -> None:
+        _, _, key, chunk = slot
+        for row in rows:
+            if not row.matched:
+                heappush(memo.alone[side], (row.timestamp_ms, row.offset, row.topic, key, chunk))
+
+    def _keep_open(self, part: BufferPartition, memo: _Memo, side: int, bucket: int, there: Sequence[Slot]) -> None:
+        """Note what is in the bucket in hand; what is in earlier ones, also left behind by a crash, is deleted."""
+        for slot in there:
+            if slot[1] == bucket:
+                memo.keys[side].add(slot[2])
+                part.looked_through(slot)
+            else:
+                part.delete_slot(slot)
 
     def _convert(self, part: BufferPartition, memo: _Memo, old: Clock) -> None:
         """The application was changed: sort what is kept by the new window; what that closes is overdue."""
         for side, old_wait_ms in ((LEFT, old.left_wait_ms), (RIGHT, old.right_wait_ms)):
             kept: list[tuple[bytes, Row]] = []
-            for bucket, key in list(part.slots(side, 0, (1 << 63) - 1)):
-                rows = part.rows_of(side, bucket, key)
-                kept.extend((key, row) for row in rows if row.timestamp_ms + old_wait_ms >= old.stream_time_ms)
-                part.delete(side, bucket, key)
+            for slot in list(part.slots(side, 0, (1 << 63) - 1)):
+                rows = part.chunk_of(slot)
+                kept.extend((slot[2], row) for row in rows if row.timestamp_ms + old_wait_ms >= old.stream_time_ms)
+                part.delete_slot(slot)
+            kept.sort(key=lambda one: one[1].offset)
             wait_ms = self.window.wait_ms(side)
             for key, row in kept:
                 due = row.timestamp_ms + wait_ms
                 if due >= old.stream_time_ms:
-                    part.change(side, row.timestamp_ms // self.window.bucket_ms, key).append(row)
+                    part.add(side, row.timestamp_ms // self.window.bucket_ms, key, row)
                 elif self.mode.keeps(side) and not row.matched:
                     memo.overdue.append((due, side, key, row))
 
@@ -204,7 +208,7 @@ class _Memo:
     Attributes:
         loaded: the bucket in which closed and open rows meet.
         keys: of that bucket.
-        alone: a heap of its rows that have no partner yet: (time, offset, topic, key).
+        alone: a heap of its rows that have no partner yet: (time, offset, topic, key, chunk).
         overdue: to be handed out as soon as the stream time moves.
     """
 
@@ -214,7 +218,7 @@ class _Memo:
         self.stream_time_ms = stream_time_ms
         self.loaded = [-1, -1]
         self.keys: tuple[set[bytes], set[bytes]] = (set(), set())
-        self.alone: tuple[list[tuple[int, int, int, bytes]], list[tuple[int, int, int, bytes]]] = ([], [])
+        self.alone: tuple[list[Lonely], list[Lonely]] = ([], [])
         self.overdue: list[tuple[int, int, bytes, Row]] = []
 
 

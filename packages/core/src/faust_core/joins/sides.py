@@ -122,9 +122,15 @@ def check_sides(who: str, left: Stream[Any], right: Any) -> None:
 
 def check_keys(who: str, left: Stream[Any], right: Stream[Any]) -> None:
     """Raises:
-    ConfigError: equal keys would not be equal bytes on both sides.
+    ConfigError: equal keys would not be equal bytes on both sides, or what is read is not known beforehand.
     """
     one, other = left.topic, right.topic
+    for stream in (left, right):
+        if stream.topic.pattern is not None:
+            raise ConfigError(
+                f"{who}: {stream.topic} is a pattern, and what waits for its partner is kept by the topic that it "
+                "came from: name the topics, or say on= so that the records go through a topic"
+            )
     for stream in (left, right):
         # Text and bytes go through `group_by` as they are.
         if isinstance(stream.origin, Repartitioned) and stream.topic.key_type is None:

@@ -23,6 +23,9 @@ class StateCodec(TableCodec):
         """There are no codecs to be found."""
         self.fetching = []
 
+    #: By `encode_key` and `encode_value`, as there are no codecs.
+    encode_changes = TableCodec.encode_each
+
 
 class StatePartition(TablePartition):
     """One partition of what a join keeps."""

@@ -105,6 +105,7 @@ class JoinOfTables(TableChanges[K, V]):
         check_table_keys(self.who, left, right)
         super().__init__(name or f"{left.name}-{right.name}-join", (left, right))
         self._results = ResultTable(self.app, self.join_name)
+        self._results.reads = self.topics
         self._pairs = Pairs(self._results, mode, joiner)
         self.derived = {self._results.changelog_topic_name: "changelog"}
 
@@ -154,7 +155,7 @@ class Pairs:
             foreign: to be remembered, too.
         """
         part = self.part(claim)
-        before = part.known(key_bytes)
+        before = part.known(claim, key_bytes)
         there = [value is not MISSING for value in values]
         # What is missing is made up for where the side that *is* there may be alone.
         exists = all(there) or (there[LEFT] and self._mode.keeps(LEFT)) or (there[RIGHT] and self._mode.keeps(RIGHT))

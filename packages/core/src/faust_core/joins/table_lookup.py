@@ -100,11 +100,12 @@ def _lookup(
     last: Claim | None = None
     task: Any = None
     part: Any = None
+    settled: Any = None
     first = 0
     keys: Sequence[Any] = ()
 
     def look_up(value: Any) -> Any:
-        nonlocal last, task, part, first, keys
+        nonlocal last, task, part, settled, first, keys
         claim = get_claim()
         assert claim is not None, "processors run inside an iteration"
         if claim is not last:
@@ -112,6 +113,7 @@ def _lookup(
             task = claim.task
             if on is None:
                 part = task.open_tables.get(name) or table.current_partition()
+                settled = part.settled
                 first, keys = claim.index, _keys(claim, text)
             last = claim
         if task.closed:
@@ -125,7 +127,7 @@ def _lookup(
             dirty = part.dirty
             found = dirty.get(key, MISSING) if dirty else MISSING
             if found is MISSING and key is not None:
-                found = part.settled(key)
+                found = settled(key)
         if found is MISSING or found is DELETED:
             if inner:
                 return SKIP

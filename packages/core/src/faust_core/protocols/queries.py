@@ -5,13 +5,14 @@ Between workers keys and values are bytes, as the table's codecs write them: the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 __all__ = [
     "JsonAnswer",
     "JsonItem",
+    "MetricsPage",
     "PartitionAnswer",
     "PartitionQuery",
     "Peers",
@@ -189,6 +190,23 @@ class JsonAnswer:
     partition: int | None = None
     owner: bool = True
     lag: int | None = 0
+
+
+class MetricsPage(Protocol):
+    """An ability of `Served`, by the name `metrics`: what is measured, and who is told of requests."""
+
+    @property
+    def path(self) -> str | None:
+        """Where to serve the metrics; None for nowhere."""
+        ...
+
+    async def document(self) -> tuple[str, bytes]:
+        """Return the content type, and the metrics."""
+        ...
+
+    async def watched(self, method: str, path: str, answer: Callable[[], Awaitable[int | None]], /) -> None:
+        """Have a request answered, and tell sensors; `answer` returns the status, None where the client has gone."""
+        ...
 
 
 class Served(Protocol):

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Change", "MeasuredStore", "RemoteBackend", "Store", "StoreBackend", "StoreContext", "StoreFactory"]
+__all__ = [
+    "Change",
+    "MeasuredStore",
+    "NotedStore",
+    "RemoteBackend",
+    "Store",
+    "StoreBackend",
+    "StoreContext",
+    "StoreFactory",
+]
 
 #: A key and its new value; None deletes the key.
 Change = tuple[bytes, bytes | None]
@@ -75,6 +84,28 @@ class MeasuredStore(Store, Protocol):
 
         Raises:
             StoreClosed: after `close()`.
+            StoreError: it cannot be reached.
+        """
+        ...
+
+
+class NotedStore(Store, Protocol):
+    """A store that keeps a word of the engine's beside the data: of which changelog that is.
+
+    For stores that workers share.  Local ones need none: the engine has a note in its data directory.
+    """
+
+    @property
+    def note(self) -> str | None:
+        """What was noted last; None for nothing.  It goes with the data when the store is destroyed."""
+        ...
+
+    def set_note(self, note: str, /) -> None:
+        """Replace the note.  The data and their changelog offset stay as they are.
+
+        Raises:
+            StoreClosed: after `close()`.
+            StoreLocked: another process has taken this store over; nothing was written.
             StoreError: it cannot be reached.
         """
         ...

@@ -14,6 +14,7 @@ from faust_core.records import TopicPartition
 from faust_core.schema import CodecArg, Schema
 from faust_core.table_overlay import Overlay
 from faust_core.table_partition import TableCodec, TablePartition, WindowedCodec
+from faust_core.table_watch import TableWatch
 from faust_core.tables.options import check_count, check_name, check_observer, check_store
 from faust_core.topics import Topic
 
@@ -37,6 +38,7 @@ class DeclaredTable(Generic[K, V]):
     #: whether every worker has all partitions
     is_global = False
     overlay_type: type[Overlay] | None = None
+    watch: TableWatch | None = None
 
     def __init__(
         self,

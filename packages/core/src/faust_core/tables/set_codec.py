@@ -75,6 +75,9 @@ class SetCodec(TableCodec):
         super().__init__(name, key, value, topic=topic)
         self._foreign = False
 
+    #: By `encode_key` and `encode_value`, as rows are more than the codecs make of them.
+    encode_changes = TableCodec.encode_each
+
     def encode_key(self, key: Any) -> bytes:
         if isinstance(key, RawKey):
             return bytes(key)

@@ -157,17 +157,25 @@ class WindowedPartition(TablePartition):
     def indexed(self, changes: Sequence[Change]) -> list[Change]:
         found: list[Change] = []
         foreign = 0
+        cursor = self._cursor
+        last: bytes | None = None
+        start: bytes | None = None
         for key, value in changes:
-            if key == MARK_KEY:
-                continue
-            start = start_of_entry(key[key.rfind(b"[") :])
+            window = key[key.rfind(b"[") :]
+            if window != last:  # keys of one window follow each other most often
+                start = start_of_entry(window)
+                last = window
             if start is None:
                 foreign += 1
                 continue
             entry = start + key
-            if value is not None and entry < self._cursor:
-                self._cursor = entry
-            found.append((entry, None if value is None else b""))
+            if value is None:
+                found.append((entry, None))
+            elif key != MARK_KEY:
+                found.append((entry, b""))
+                if entry < cursor:
+                    cursor = entry
+        self._cursor = cursor
         if foreign:
             log.warning("%d keys of %s are left alone: they have no window", foreign, self.changelog)
         if self.store.changelog_offset is None:

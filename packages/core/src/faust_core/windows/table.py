@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self, TypeVar
 
 from faust_core._context import current_claim
+from faust_core.claims import Claim
 from faust_core.errors import ConfigError
 from faust_core.events import Event
 from faust_core.table_partition import DELETED, MISSING
@@ -70,6 +71,10 @@ class WindowedTable(WindowedQueries[K, V]):
         self.key_index = key_index
         self._lateness = lateness or Lateness(None)
         self._timestamp_of = timestamp_of
+        # The last claim whose events were written here, its partition of the table, and its events' times.
+        self._claim: Claim | None = None
+        self._part: Any = None
+        self._times_ms: Sequence[int] = ()
         # The windows of the last time that was written, and from when until when they are the same.
         self._ranges: list[WindowRange] = []
         self._since = self._until = math.inf
@@ -187,20 +192,17 @@ class WindowedTable(WindowedQueries[K, V]):
 
     def _enter(self, key: K) -> tuple[WindowedPartition, list[WindowRange]]:
         """Go to the present time.  Returns where to write, and the windows that are not closed."""
-        # The short ways, as this is done for every event; where they do not lead anywhere, the long ones say why.
+        # What is the same for all of a claim is looked up once, as this is done for every event.
         claim = current_claim.get()
-        if claim is not None and self._timestamp_of is record_time:
-            timestamp = claim.batch.timestamps_ms[claim.index] / 1000
-        else:
-            timestamp = self._timestamp_of(None)
+        if claim is None or claim is not self._claim or claim.task.closed:
+            claim = self._take_up(claim)
+        index = claim.index
+        timestamp = self._times_ms[index] / 1000 if self._timestamp_of is record_time else self._timestamp_of(None)
         if not self._since <= timestamp < self._until:
             self._since, self._until = self.window.span(timestamp)
             self._ranges = self.window.ranges(timestamp)
-        part: Any = claim.task.open_tables.get(self.table.name) if claim is not None else None
-        if claim is None or part is None:
-            part = self._partition()
-        else:
-            claim.wrote = claim.index
+        claim.wrote = index
+        part = self._part
         if self._timed or part.closing is not None:
             if timestamp > part.stream_time:
                 if part.loaded:
@@ -210,6 +212,21 @@ class WindowedTable(WindowedQueries[K, V]):
             if timestamp < part.stream_time:
                 return part, [window for window in self._ranges if not self._late(part, key, window, timestamp)]
         return part, self._ranges
+
+    def _take_up(self, claim: Claim | None) -> Claim:
+        """Go on with another claim.
+
+        Raises:
+            NoCurrentEvent: there is none.
+            FencedError: its partition was taken away.
+        """
+        if claim is None:
+            self._timestamp_of(None)  # may say more than what follows
+        self._claim = None
+        self._part = self._partition()
+        assert claim is not None, "else it has raised"
+        self._claim, self._times_ms = claim, claim.batch.timestamps_ms
+        return claim
 
     def _late(self, part: WindowedPartition, key: K, window: WindowRange, timestamp: float) -> bool:
         if self.window.over_us(window[1]) > part.late_us():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections.abc import Callable, Iterator
+from operator import add
 from typing import Any, Generic, Protocol, TypeVar
 
 from faust_core.events import Event
@@ -83,7 +84,7 @@ class WindowSet(Generic[K, V]):
         return value
 
     def __iadd__(self, other: Any) -> WindowSet[K, V]:
-        self._table.change(self.key, operator.add, other)
+        self._table.change(self.key, add, other)
         return self
 
     def __isub__(self, other: Any) -> WindowSet[K, V]:

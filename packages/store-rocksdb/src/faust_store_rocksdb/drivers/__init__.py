@@ -42,8 +42,13 @@ class Database(Protocol):
 
     def get_many(self, keys: list[bytes], /) -> list[bytes | None]: ...
 
-    def write(self, changes: Iterable[Change], /) -> None:
-        """Write all of `changes` or none, into the log before the tables, without waiting for the disk."""
+    def write(self, changes: Iterable[Change], /, *, prefix: bytes = b"", last: Change | None = None) -> None:
+        """Write all of `changes` or none, into the log before the tables, without waiting for the disk.
+
+        Args:
+            prefix: stands before each key of `changes`.
+            last: one more change, whose key has no prefix.
+        """
         ...
 
     def scan(self, start: bytes, end: bytes, /) -> Cursor: ...

@@ -82,13 +82,15 @@ class RocksdbDatabase:
             values = self._database.multi_get(keys, verify_checksums=True)
         return [values[key] for key in keys]
 
-    def write(self, changes: Iterable[Change], /) -> None:
+    def write(self, changes: Iterable[Change], /, *, prefix: bytes = b"", last: Change | None = None) -> None:
         batch = rocksdb.WriteBatch()
         for key, value in changes:
             if value is None:
-                batch.delete(key)
+                batch.delete(prefix + key)
             else:
-                batch.put(key, value)
+                batch.put(prefix + key, value)
+        if last is not None:
+            batch.put(*last)
         with _errors(self._path):
             self._database.write(batch)
 

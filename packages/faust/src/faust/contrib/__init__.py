@@ -1,0 +1,1 @@
+"""Faust with others."""

@@ -1,0 +1,5 @@
+"""Errors for Sentry."""
+
+from faust_sensors.sentry import handler_from_dsn, setup
+
+__all__ = ["handler_from_dsn", "setup"]

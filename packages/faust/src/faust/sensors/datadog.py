@@ -1,0 +1,5 @@
+"""Datadog."""
+
+from faust_sensors.datadog import DatadogMonitor
+
+__all__ = ["DatadogMonitor"]

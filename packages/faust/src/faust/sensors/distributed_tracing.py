@@ -1,0 +1,5 @@
+"""Traces."""
+
+from faust_sensors.tracing import TracingSensor
+
+__all__ = ["TracingSensor"]

@@ -1,0 +1,5 @@
+"""OpenTelemetry."""
+
+from faust_sensors.otel import OpenTelemetryMonitor
+
+__all__ = ["OpenTelemetryMonitor"]

@@ -1,0 +1,5 @@
+"""StatsD."""
+
+from faust_sensors.statsd import StatsdMonitor
+
+__all__ = ["StatsdMonitor"]

@@ -1,0 +1,1 @@
+"""State in every store: what is promised of tables holds wherever they are kept."""
