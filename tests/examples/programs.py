@@ -184,6 +184,17 @@ EXAMPLES = (
         topics=("points",),
     ),
     Example(
+        "pages",
+        _printed(
+            "{'hello': 'ada', 'loud': True}",
+            "{'name': 'ada', 'points': 7}",
+            "the report is made",
+            "{'ada': 7, 'bob': 2}",
+        ),
+        worker=False,
+        topics=("votes", "pages.count-votes-Vote.name-repartition"),
+    ),
+    Example(
         "embed_starlette",
         _printed('GET /greet/ada: "welcome back, ada, for the 2nd time"', "GET /faust/table/visits/ada: 2"),
         worker=False,

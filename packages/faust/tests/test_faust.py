@@ -75,6 +75,7 @@ NAMES = [
     "utils",
     "uuid",
     "version_info",
+    "web",
     "windows",
 ]
 

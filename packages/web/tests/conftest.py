@@ -45,6 +45,8 @@ class Worker:
         self.last: Table[str, int] = self.app.Table("last", key_type=str, value_type=int, help="the last number")
         self.hours: WindowedTable[str, int] = self.app.Table("hours", default=int).tumbling(3600)
         self.seen: SetTable[str, int] = self.app.SetTable("seen", key_type=str, value_type=int)
+        #: what pages of tests were sent
+        self.posted: list[str] = []
 
         @self.app.agent("in", name="keep")
         async def keep(stream: Any) -> None:
@@ -79,10 +81,13 @@ class Cluster:
         self.broker = Broker()
         self.broker.create_topic("in", PARTITIONS)
         self.workers: list[Worker] = []
+        #: called with each worker before it starts
+        self.prepare: Callable[[Worker], object] = lambda _worker: None
         self.sent: dict[str, int] = {}
 
     async def start(self, name: str, **options: Any) -> Worker:
         worker = Worker(self, name, **options)
+        self.prepare(worker)
         self.workers.append(worker)
         await worker.app.start()
         return worker

@@ -93,7 +93,7 @@ async def test_items_come_in_pages(worker):
 @pytest.mark.parametrize(
     ("path", "status", "error"),
     [
-        ("/", 404, "not_found"),
+        ("/nothing", 404, "not_found"),
         ("/tables/last/a", 404, "not_found"),
         ("/table/nothing/a", 404, "no_such_table"),
         ("/table/nothing", 404, "no_such_table"),

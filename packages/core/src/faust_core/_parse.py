@@ -21,6 +21,7 @@ __all__ = [
     "any_value",
     "boolean",
     "broker_urls",
+    "cache_url",
     "choice",
     "class_or_path",
     "directory",
@@ -37,6 +38,7 @@ __all__ = [
     "time_zone",
     "token",
     "url",
+    "web_transport",
 ]
 
 Parser = Callable[[Any], Any]
@@ -85,6 +87,21 @@ def url(value: Any) -> str:
         if parts.scheme in {"http", "https"} and parts.hostname and not more and parts.port != 0:
             return written
     raise ValueError("a URL such as https://worker-1.example.com:6066")
+
+
+def cache_url(value: Any) -> str:
+    written = text(value)
+    if "://" in written:
+        return written
+    raise ValueError("a URL such as memory:// or redis://localhost:6379/0")
+
+
+def web_transport(value: Any) -> str:
+    written = text(value)
+    scheme, separator, path = written.partition("://")
+    if separator and ((scheme == "tcp" and not path) or (scheme == "unix" and path.startswith("/"))):
+        return written
+    raise ValueError("tcp://, or unix:///path/to/socket")
 
 
 def ssl_context(value: Any) -> Any:

@@ -194,10 +194,7 @@ class App(Runs, Declares, Observes, ControlsFlow):
         Raises:
             PluginMissing: faust-web is not installed.
         """
-        plugin = web_plugin()
-        if plugin is None:
-            raise PluginMissing("app.asgi() needs the web package: pip install faust-web")
-        return plugin.application(self.served, self.conf.web_context())
+        return self._web_plugin("app.asgi()").application(self.served, self.conf.web_context(), self.web)
 
     def _runtime(self) -> StreamRuntime:
         if self._worker is None:
@@ -329,9 +326,6 @@ class App(Runs, Declares, Observes, ControlsFlow):
     async def on_shutdown(self) -> None:
         """Nothing runs any more."""
 
-    def on_webserver_init(self, web: Any) -> None:
-        """HTTP is about to be served; comes before `on_start` returns to the engine, and only where it is served."""
-
     async def start(self, *, on_progress: Callable[[Progress], None] | None = None, serve: bool | None = None) -> None:
         """Start processing in the running event loop; returns when the tables are restored and agents run.
 
@@ -353,9 +347,15 @@ class App(Runs, Declares, Observes, ControlsFlow):
             self._started_before = True
             await self.on_first_start()
         await self.on_start()
-        web = Web(self.served, self.conf, serve=serve if self.boot_strategy.enable_web is not False else False)
-        if web.serves:
-            self.on_webserver_init(web)
+        if "cache" in self.conf.explicit:
+            _ = self.cache  # a URL that is wrong is said now, and not by the first page
+        serves = not self._serves_itself and self.boot_strategy.enable_web is not False
+        web = Web(
+            self.served,
+            self.conf,
+            serve=serve if serves else False,
+            pages=None if web_plugin() is None else self.web,
+        )
         backends = Backends(self.make_store_backend, self.tables.values())
         try:
             self._transport = self.make_transport()
@@ -397,6 +397,7 @@ class App(Runs, Declares, Observes, ControlsFlow):
             await self.rpc.aclose()
             self._forget_worker()
             await self._disconnect()
+            await self._close_cache()
             if ran:
                 await self.on_shutdown()
 

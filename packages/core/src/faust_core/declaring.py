@@ -15,6 +15,7 @@ from faust_core.cron import Cron
 from faust_core.declaring_agents import DeclaresAgents, qualified_name
 from faust_core.declaring_services import DeclaresServices
 from faust_core.declaring_tables import DeclaresTables
+from faust_core.declaring_web import DeclaresWeb
 from faust_core.engine.channels import Channel
 from faust_core.engine.declarations import Declarations, Signals
 from faust_core.engine.schedule import Job
@@ -36,7 +37,7 @@ V = TypeVar("V")
 MAX_NAMED = 10_000
 
 
-class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables):
+class Declares(Configures, DeclaresAgents, DeclaresServices, DeclaresTables, DeclaresWeb):
     """What a program says of its application before it runs."""
 
     on_started = ClassSignal("on_started")

@@ -29,6 +29,8 @@ FaustError
 │   ├── NoSuchTable              there is no table of that name
 │   ├── AnswerTooLarge           ask for fewer keys at once
 │   └── QueryUnavailable         nobody could answer within the time-out; says why
+├── CacheError
+│   └── CacheUnavailable         a cache cannot be reached, or does not answer
 ├── PeerUnreachable              another worker did not answer
 ├── NoCurrentEvent               a table was changed outside of a stream's event
 └── Skip                         raised by a stream's processor to drop the value in hand
@@ -44,6 +46,8 @@ __all__ = [
     "AnswerTooLarge",
     "AuthenticationError",
     "BufferFull",
+    "CacheError",
+    "CacheUnavailable",
     "ConfigError",
     "DecodeError",
     "EncodeError",
@@ -286,5 +290,21 @@ class QueryUnavailable(QueryError):
     code = "unavailable"
 
 
+class CacheError(FaustError):
+    """A cache failed."""
+
+
+class CacheUnavailable(CacheError):
+    """A cache cannot be reached, or does not answer; what it should have kept can be made anew."""
+
+
 class PeerUnreachable(FaustError):
-    """Another worker could not be reached, or did not answer in time, or not as it should."""
+    """Another worker could not be reached, or did not answer in time, or not as it should.
+
+    Attributes:
+        sent: whether it may have seen the request.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.sent = sent

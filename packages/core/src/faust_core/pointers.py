@@ -10,21 +10,13 @@ __all__ = ["missing_attribute", "pointing"]
 
 T = TypeVar("T")
 
-_WEB = "web pages and table routes come with faust-web: pip install faust-web"
 _POINTERS = {
     "assignor": "the assignor has no switches here; app.worker tells what runs",
     "beacon": "there is no graph of services here",
-    "cache": _WEB,
     "consumer": "the consumer belongs to the engine; app.worker has what runs",
     "http_client": "there is none here: use any HTTP client in a task or service of your own",
-    "page": _WEB,
     "producer": "await app.maybe_start_producer() returns it; app.send and topic.send use it",
-    "router": _WEB,
     "transport": "it belongs to the engine; app.make_transport() makes one of the program's own",
-    "table_route": _WEB,
-    "topic_route": _WEB,
-    "web": _WEB,
-    "web_server": _WEB,
 }
 
 

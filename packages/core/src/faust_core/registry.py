@@ -1,4 +1,4 @@
-"""Finds plug-ins: transports and stores by URL scheme, codecs and commands by name.
+"""Finds plug-ins: transports, stores and caches by URL scheme, codecs and commands by name.
 
 They come from `register_*` calls in this process, else from the entry points of what is installed.  Nothing is looked
 up before it is asked for; what was found stays.
@@ -16,17 +16,20 @@ from typing import Any, Final, cast
 
 from faust_core.codecs import Chain, codec_name
 from faust_core.errors import ConfigError, PluginMissing
+from faust_core.protocols.cache import CacheFactory
 from faust_core.protocols.codec import Codec, Part, PlainForm
 from faust_core.protocols.store import StoreFactory
 from faust_core.protocols.transport import TransportFactory
 from faust_core.protocols.web import WebPlugin
 
 __all__ = [
+    "cache_factory",
     "codec",
     "codec_factory",
     "commands",
     "has_store",
     "plain_form",
+    "register_cache",
     "register_codec",
     "register_command",
     "register_store",
@@ -47,6 +50,9 @@ _DISTRIBUTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("stores", "rocksdb"): "faust-store-rocksdb",
     ("stores", "redis"): "faust-store-redis",
     ("stores", "rediss"): "faust-store-redis",
+    ("caches", "redis"): "faust-store-redis",
+    ("caches", "rediss"): "faust-store-redis",
+    ("caches", "rediscluster"): "faust-store-redis",
     ("codecs", "msgpack"): "faust-models",
     ("web", "asgi"): "faust-web",
     ("codecs", "yaml"): "'faust-models[yaml]'",
@@ -74,6 +80,11 @@ def transport_factory(url: str, /) -> TransportFactory:
 def store_factory(url: str, /) -> StoreFactory:
     """Return what makes store backends for the scheme of `url`; raises as `transport_factory` does."""
     return cast("StoreFactory", _find("stores", _scheme(url)))
+
+
+def cache_factory(url: str, /) -> CacheFactory:
+    """Return what makes caches for the scheme of `url`; raises as `transport_factory` does."""
+    return cast("CacheFactory", _find("caches", _scheme(url)))
 
 
 def has_store(scheme: str, /) -> bool:
@@ -173,6 +184,11 @@ def register_store(scheme: str, factory: StoreFactory, /) -> None:
     _register("stores", scheme, factory)
 
 
+def register_cache(scheme: str, factory: CacheFactory, /) -> None:
+    """Use `factory` for URLs of `scheme` in this process, whatever is installed."""
+    _register("caches", scheme, factory)
+
+
 def register_web(name: str, plugin: WebPlugin, /) -> None:
     """Serve HTTP by `plugin` in this process, whatever is installed, if `name` is `asgi`."""
     _register("web", name, plugin)
@@ -249,7 +265,7 @@ def _find(group: str, name: str) -> Any:
 
 def _missing(group: str, name: str) -> str:
     kind = group.removesuffix("s")
-    shown = f"{kind} for {name}://" if group in ("transports", "stores") else f"{kind} {name!r}"
+    shown = f"{kind} for {name}://" if group in ("transports", "stores", "caches") else f"{kind} {name!r}"
     if distribution := _DISTRIBUTIONS.get((group, name)):
         return f"no {shown}: pip install {distribution}"
     names = _names(group)

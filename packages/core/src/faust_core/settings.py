@@ -99,9 +99,8 @@ class Settings:
     datadir: Path = _s(None, p.directory, "where local state is kept; {name}-data", env="APP_DATADIR",
                        also=("FAUST_DATADIR", "F_DATADIR"))  # fmt: skip
     tabledir: Path = _s(None, p.directory, "where tables are kept; {datadir}/v{version}/tables", env="APP_TABLEDIR")
-    debug: bool = _s(
-        False, p.boolean, "more checks, more pages", env="APP_DEBUG", also=("FAUST_DEBUG", "F_DEBUG"), effect=False
-    )
+    debug: bool = _s(False, p.boolean, "more pages, and what went wrong in a page is in its answer", env="APP_DEBUG",
+                     also=("FAUST_DEBUG", "F_DEBUG"))  # fmt: skip
     env_prefix: str = _s("", p.text, "before the name of every variable", env="APP_ENV_PREFIX")
     id_format: str = _s("{id}-v{self.version}", p.text, "the id of versions above 1", env="APP_ID_FORMAT")
     origin: str | None = _s(None, p.text, "the package that `autodiscover` begins with", env=_NO_ENV)
@@ -120,7 +119,7 @@ class Settings:
                                                    p.members_of(ProcessingGuarantee),
                                                    "how often an event counts when a worker fails")  # fmt: skip
     store: str = _s("memory://", p.text, "where tables are kept", env="APP_STORE")
-    cache: str = _s("memory://", p.text, "where web pages are cached", env="CACHE_URL", effect=False)
+    cache: str = _s("memory://", p.cache_url, "where web pages are kept for a while", env="CACHE_URL")
     rack: str | None = _s(None, p.text, "standbys prefer another rack than the owner's", env="APP_RACK")
     shutdown_timeout: float = _s(30.0, _sec, "to finish what is in flight", env="APP_SHUTDOWN_TIMEOUT")
 
@@ -238,14 +237,17 @@ class Settings:
     # Web
     web: str = _s("aiohttp://", p.text, effect=False)
     web_application_options: Mapping[str, Any] = _s({}, p.mapping, env=_NO_ENV, effect=False)
-    web_cors_options: Mapping[str, Any] | None = _s(None, p.mapping, "CORS by path", env=_NO_ENV, effect=False)
+    web_cors_options: Mapping[str, Any] | None = _s(None, p.mapping, "whose scripts may read pages: {origin: options}, "
+                                                    "`*` for any origin", env=_NO_ENV)  # fmt: skip
     web_enabled: bool = _s(
         True, p.boolean, "serve HTTP where faust-web is installed: a worker by default, an application inside another "
         "program only if it is set", env="APP_WEB_ENABLED",
     )  # fmt: skip
-    web_stats_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_STATS_ENABLED", effect=False)
+    web_stats_enabled: bool = _s(None, p.boolean, "show `/stats` and `/assignment/`; as `debug`",
+                                 env="APP_WEB_STATS_ENABLED")  # fmt: skip
     web_graph_enabled: bool = _s(None, p.boolean, "as `debug`", env="APP_WEB_GRAPH_ENABLED", effect=False)
-    web_router_enabled: bool = _s(True, p.boolean, env="APP_WEB_ROUTER_ENABLED", effect=False)
+    web_router_enabled: bool = _s(True, p.boolean, "show under `/router/` which worker has what",
+                                  env="APP_WEB_ROUTER_ENABLED")  # fmt: skip
     web_tables_enabled: bool = _s(True, p.boolean, "answer questions to tables from outside; workers ask each other in "
                                   "any case", env="APP_WEB_TABLES_ENABLED")  # fmt: skip
     web_metrics_enabled: bool = _s(False, p.boolean, "serve `/metrics`, which Prometheus reads",
@@ -257,10 +259,13 @@ class Settings:
     web_token: str | None = _s(None, p.token, "callers show it as `Authorization: Bearer …`; the same for all workers",
                                env="APP_WEB_TOKEN", secret=True)  # fmt: skip
     web_max_requests: int = _s(200, _int1, "requests at the same time; more are refused", env="APP_WEB_MAX_REQUESTS")
-    web_in_thread: bool = _s(False, p.boolean, env=_NO_ENV, effect=False)
+    web_request_timeout: float = _s(60.0, _pos_sec, "until a page must have answered", env="APP_WEB_REQUEST_TIMEOUT")
+    web_in_thread: bool = _s(False, p.boolean, "HTTP is served on the worker's event loop", env=_NO_ENV, effect=False)
     web_ssl_context: Any = _s(None, p.ssl_context, "an ssl.SSLContext: serve HTTPS", env=_NO_ENV)
-    web_transport: str = _s("tcp://", p.text, "or unix://path", env=_NO_ENV,
-                            also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"), effect=False)  # fmt: skip
+    web_ca_file: Path | None = _s(None, p.directory, "whose certificates other workers may have, beside those that "
+                                  "the system trusts", env="APP_WEB_CA_FILE")  # fmt: skip
+    web_transport: str = _s("tcp://", p.web_transport, "or unix:///path/to/socket, instead of address and port",
+                            env=_NO_ENV, also=("FAUST_WEB_TRANSPORT", "F_WEB_TRANSPORT"))  # fmt: skip
     canonical_url: str = _s(None, p.url, "the whole address under which others reach this worker; "
                             "http://{web_host}:{port}", env="NODE_CANONICAL_URL")  # fmt: skip
     query_timeout: float = _s(10.0, _pos_sec, "for a question to a table, tries while its owner moves included",
@@ -310,6 +315,14 @@ class Settings:
             ssl_context=self.web_ssl_context,
             tables=self.web_tables_enabled,
             max_requests=self.web_max_requests,
+            debug=self.debug,
+            stats=self.web_stats_enabled,
+            router=self.web_router_enabled,
+            cors=self.web_cors_options,
+            unix_path=self.web_transport.removeprefix("unix://") if self.web_transport.startswith("unix:") else None,
+            ca_file=None if self.web_ca_file is None else str(self.web_ca_file),
+            request_timeout_s=self.web_request_timeout,
+            route_timeout_s=self.query_timeout,
         )
 
     @property

@@ -162,3 +162,13 @@ def test_importing_the_registry_looks_nothing_up() -> None:
     program = "import faust_core.registry as r; print(r._installed.cache_info().currsize)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=15)
     assert result.stdout.strip() == "0"
+
+
+def test_entry_points_name_caches(install: Any) -> None:
+    install("faust-y", "plugin_caches", "def make(*a): return a\n", caches="ydb = plugin_caches:make")
+    make: Any = registry.cache_factory("ydb://host")
+    assert make("u", None) == ("u", None)
+    with pytest.raises(PluginMissing, match="no cache for memroy://: did you mean 'memory'"):
+        registry.cache_factory("memroy://")
+    registry.register_cache("zdb", make)
+    assert registry.cache_factory("zdb://") is make

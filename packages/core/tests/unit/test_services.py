@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from faust_core.errors import ConfigError
+from faust_core.errors import ConfigError, PluginMissing
 from faust_core.services import Service
 from faust_core.testing import ManualClock, TestDriver
 
@@ -374,11 +374,24 @@ def test_commands_are_declared(lab):
 def test_what_an_application_does_not_have_says_where_it_is(lab):
     app = lab.app()
     for name, hint in {
-        "page": "pip install faust-web",
-        "table_route": "pip install faust-web",
+        "assignor": "app.worker tells what runs",
         "agnet": "did you mean agent",
         "xyz": "an App has no 'xyz'",
     }.items():
         with pytest.raises(AttributeError, match=hint):
             getattr(app, name)
-    assert not hasattr(app, "page")
+    assert not hasattr(app, "assignor")
+
+
+def test_pages_without_the_web_package_say_what_to_install(lab, monkeypatch):
+    monkeypatch.setattr("faust_core.declaring_web.web_plugin", lambda: None)
+    app = lab.app()
+    for name, declare in {
+        "page": lambda: app.page("/"),
+        "table_route": lambda: app.table_route("t", exact_key="k"),
+        "topic_route": lambda: app.topic_route("t", exact_key="k"),
+        "web": lambda: app.web,
+        r"asgi\(\)": app.asgi,
+    }.items():
+        with pytest.raises(PluginMissing, match=rf"app\.{name} needs the web package: pip install faust-web"):
+            declare()

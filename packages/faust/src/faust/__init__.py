@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from faust import transport as transport
     from faust import types as types
     from faust import utils as utils
+    from faust import web as web
     from faust import windows as windows
     from faust.types import ChannelT as ChannelT
     from faust.types import EventT as EventT
@@ -150,6 +151,7 @@ __all__ = [
     "utils",
     "uuid",
     "version_info",
+    "web",
     "windows",
 ]
 
@@ -217,6 +219,7 @@ _MODULES = frozenset(
         "transport",
         "types",
         "utils",
+        "web",
         "windows",
     }
 )

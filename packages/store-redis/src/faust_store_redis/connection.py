@@ -16,7 +16,7 @@ from redis.retry import Retry
 from faust_core.errors import ConfigError, StoreError
 from faust_store_redis.options import RedisOptions
 
-__all__ = ["Connection"]
+__all__ = ["AWAY", "Connection", "without_password"]
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ class Connection:
         except (ValueError, TypeError) as exc:
             if "@" in options.url:  # the reason may quote the password, and so may the error that it came from
                 reason = "not a URL that can be read; percent-encode what is special in user and password"
-                raise ConfigError(f"{_without_password(options.url)}: {reason}") from None
-            raise ConfigError(f"{_without_password(options.url)}: {exc}") from exc
+                raise ConfigError(f"{without_password(options.url)}: {reason}") from None
+            raise ConfigError(f"{without_password(options.url)}: {exc}") from exc
 
     def __str__(self) -> str:
-        return _without_password(self._options.url)
+        return without_password(self._options.url)
 
     def call(self, work: Callable[[], Result], what: str) -> Result:
         """Return what `work` returns, trying again while Redis is away; `work` must be idempotent.
@@ -119,6 +119,7 @@ class Connection:
         self.client.close()
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"  # to the last @: it may not be percent-encoded

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from faust_core.errors import ConfigError
 
-__all__ = ["RedisOptions"]
+__all__ = ["RedisCacheOptions", "RedisOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,51 @@ class RedisOptions:
         Raises:
             ConfigError: an option is unknown or has a wrong value.
         """
-        types = {field.name: float if field.type == "float" else int for field in fields(cls) if field.name != "url"}
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        theirs = urlencode([(name, value) for name, value in query if name not in types])
-        ours: dict[str, Any] = {name: value for name, value in query if name in types}
-        for name in options.keys() - types.keys():
-            closest = difflib.get_close_matches(name, types, 1) or [", ".join(types)]
-            raise ConfigError(f"the Redis store has no option {name!r}; did you mean {closest[0]}?")
-        values: dict[str, Any] = {}
-        for name, value in {**ours, **options}.items():
-            try:
-                values[name] = types[name](value)
-            except (TypeError, ValueError) as exc:
-                raise ConfigError(f"Redis store option {name}={value!r}: must be a number") from exc
-            if values[name] <= 0:
-                raise ConfigError(f"Redis store option {name}={value!r}: must be above zero")
-        return cls(urlunsplit(parts._replace(query=theirs)), **values)
+        theirs, values = _split(cls, "store", url, options)
+        return cls(theirs, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisCacheOptions:
+    """Options of one cache.
+
+    Attributes:
+        url: where Redis is, with what redis-py itself understands in the query.
+        socket_timeout_s: how long to wait for a connection, and for an answer.  Pages are made anew after that.
+        max_connections: of the pool; more calls wait for one.
+    """
+
+    url: str
+    socket_timeout_s: float = 1.0
+    max_connections: int = 32
+
+    @classmethod
+    def parse(cls, url: str, options: Mapping[str, Any]) -> RedisCacheOptions:
+        """Likewise.
+
+        Raises:
+            ConfigError: an option is unknown or has a wrong value.
+        """
+        theirs, values = _split(cls, "cache", url, options)
+        return cls(theirs, **values)
+
+
+def _split(kind: Any, what: str, url: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a URL without our options, and these, read."""
+    types = {field.name: float if field.type == "float" else int for field in fields(kind) if field.name != "url"}
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    theirs = urlencode([(name, value) for name, value in query if name not in types])
+    ours: dict[str, Any] = {name: value for name, value in query if name in types}
+    for name in options.keys() - types.keys():
+        closest = difflib.get_close_matches(name, types, 1) or [", ".join(types)]
+        raise ConfigError(f"the Redis {what} has no option {name!r}; did you mean {closest[0]}?")
+    values: dict[str, Any] = {}
+    for name, value in {**ours, **options}.items():
+        try:
+            values[name] = types[name](value)
+        except (TypeError, ValueError) as exc:
+            raise ConfigError(f"Redis {what} option {name}={value!r}: must be a number") from exc
+        if not 0 < values[name] < float("inf"):
+            raise ConfigError(f"Redis {what} option {name}={value!r}: must be above zero")
+    return urlunsplit(parts._replace(query=theirs)), values

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,66 +13,100 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
-from faust_core.errors import AnswerTooLarge, ConfigError, FaustError, NoSuchTable, QueryError, QueryUnavailable
+from faust_core.errors import QueryError
 from faust_core.protocols.queries import JsonAnswer, JsonItem, MetricsPage, Served
 from faust_core.protocols.web import AsgiApplication, WebContext
-from faust_web.guard import PEER_PATH, Guard, error_body, gone, is_loopback
-from faust_web.parameters import Parameters, body_of, read_body_keys
+from faust_web.builtin import Builtin
+from faust_web.cors import Cors, CorsOptions, read_cors_options
+from faust_web.failures import failure_response
+from faust_web.guard import NO_STORE, PEER_PATH, Guard, error_body, gone, is_loopback
+from faust_web.page_route import PageRoute
+from faust_web.parameters import Parameters, body_of, key_in, read_body_keys, table_in
+from faust_web.site import Web
 from faust_web.watched import Watched, metrics_page
 from faust_web.wire import read_query, write_answers
 
 __all__ = ["make_application", "own_hosts"]
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Page = Callable[[Request], Awaitable[Response]]
 
 #: An answer to another worker has a second more than it asked for at most.
 PEER_TIMEOUT_S = 30.0
-MAX_KEY_CHARACTERS = 16 * 1024
-MAX_TABLE_CHARACTERS = 255
 DEFAULT_LIMIT = 100
-#: The client has closed the connection: nobody sees this.
-CLIENT_CLOSED_REQUEST = 499
 
 
 def make_application(
-    served: Served, context: WebContext | None = None, *, hosts: Collection[str] | None = None
+    served: Served,
+    context: WebContext | None = None,
+    web: Web | None = None,
+    *,
+    hosts: Collection[str] | None = None,
 ) -> AsgiApplication:
     """Return an ASGI application that shows a stream processor, `app.served`.
 
     Args:
-        context: whether a token is asked for, whether tables are shown, how many requests at once.
+        context: whether a token is asked for, what is shown, how many requests at once.
+        web: the application's own pages.
         hosts: the only names that it is known under; None for any.
+
+    Raises:
+        ConfigError: a page is wrong, or `web_cors_options`.
     """
     context = context or WebContext()
-    pages = Pages(served)
-    routes: list[BaseRoute] = [
-        Route("/health", answering(pages.health)),
-        Route("/ready", answering(pages.ready)),
-        Route(PEER_PATH, answering(pages.peer), methods=["POST"]),
-    ]
-    if context.tables:
-        routes += [
-            Route("/table", answering(pages.tables)),
-            Route("/table/", answering(pages.tables)),
-            Route("/table/{table}", answering(pages.table), methods=["GET", "POST"]),
-            Route("/table/{table}/", answering(pages.table), methods=["GET", "POST"]),
-            Route("/table/{table}/{key:path}", answering(pages.key)),
-        ]
+    if web is not None:
+        web.begin()
     metrics: MetricsPage | None = getattr(served, "metrics", None)
-    if metrics is not None and metrics.path is not None:
-        routes.append(Route(metrics.path, answering(metrics_page(metrics))))
+    routes = _routes(served, context, web, metrics)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
     app.router.redirect_slashes = False
-    return Guard(
+    guard = Guard(
         app if metrics is None else Watched(app, metrics),
         token=context.token,
         hosts=hosts,
         max_requests=context.max_requests,
+        public=lambda scope: web is not None and (page := web.page_of(scope)) is not None and page.public,
     )
+    cors = None if context.cors is None else read_cors_options(context.cors, "web_cors_options")
+    if cors or (web is not None and web.has_cors):
+        return Cors(guard, cors, lambda scope: None if web is None else _cors_of(web, scope))
+    return guard
+
+
+def _cors_of(web: Web, scope: Scope) -> CorsOptions | None:
+    page = web.page_of(scope)
+    return None if page is None else page.cors
+
+
+def _routes(served: Served, context: WebContext, web: Web | None, metrics: MetricsPage | None) -> list[BaseRoute]:
+    """Return all that can be asked for; the first that fits answers."""
+    pages, builtin = Pages(served), Builtin(web, context)
+
+    def show(page: Page, *paths: str, methods: Sequence[str] = ("GET",)) -> list[BaseRoute]:
+        return [Route(path, answering(page, debug=context.debug), methods=list(methods)) for path in paths]
+
+    routes = [*show(pages.health, "/health"), *show(pages.ready, "/ready")]
+    routes += show(pages.peer, PEER_PATH, methods=["POST"])
+    if metrics is not None and metrics.path is not None:
+        routes += show(metrics_page(metrics), metrics.path)
+    if web is not None:
+        routes.append(PageRoute(web, context))
+    routes += show(builtin.index, "/")
+    if context.tables:
+        routes += show(pages.tables, "/table", "/table/")
+        routes += show(pages.table, "/table/{table}", "/table/{table}/", methods=["GET", "POST"])
+        routes += show(pages.key, "/table/{table}/{key:path}")
+    if web is not None and context.router:
+        routes += show(builtin.tables, "/router", "/router/")
+        routes += show(builtin.topics, "/router/topics", "/router/topics/")
+        routes += show(builtin.table, "/router/{table}", "/router/{table}/")
+        routes += show(builtin.key, "/router/{table}/{key:path}")
+    if web is not None and context.stats:
+        routes += show(builtin.stats, "/stats", "/stats/")
+        routes += show(builtin.assignment, "/assignment", "/assignment/")
+    return routes
 
 
 def own_hosts(context: WebContext) -> set[str] | None:
@@ -81,7 +114,7 @@ def own_hosts(context: WebContext) -> set[str] | None:
 
     A page in a browser may name any host, let its name point to 127.0.0.1, and read what is served there.
     """
-    if context.token is not None or not is_loopback(context.bind):
+    if context.token is not None or not is_loopback(context.bind) or context.unix_path is not None:
         return None
     names = {"localhost", "127.0.0.1", "::1", context.bind, context.host or "localhost"}
     if context.canonical_url is not None:
@@ -123,7 +156,7 @@ class Pages:
 
     async def key(self, request: Request) -> Response:
         """The value of one key, or its values in windows."""
-        table, key = _table(request), _key(request)
+        table, key = table_in(request), key_in(request)
         given = Parameters(request.query_params)
         options, as_json = given.options(), given.flag("json")
         at, start, end = given.moment("at"), given.moment("from"), given.moment("to")
@@ -151,7 +184,7 @@ class Pages:
 
     async def table(self, request: Request) -> Response:
         """Some keys, or a page of items."""
-        table = _table(request)
+        table = table_in(request)
         given = Parameters(request.query_params)
         options, as_json = given.options(), given.flag("json")
         if request.method == "POST":
@@ -203,26 +236,6 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(task, watch, return_exceptions=True)
 
 
-def _table(request: Request) -> str:
-    name: str = request.path_params["table"]
-    if len(name) > MAX_TABLE_CHARACTERS:
-        raise NoSuchTable(f"no table has a name of {len(name)} characters")
-    return name
-
-
-def _key(request: Request) -> str:
-    """Return the key in the path; a slash at the very end is none of it, unless it is written `%2F`."""
-    key: str = request.path_params["key"]
-    raw: bytes = request.scope.get("raw_path") or b""
-    if raw.partition(b"?")[0].endswith(b"/") or (not raw and key.endswith("/")):
-        key = key[:-1]
-    if len(key) > MAX_KEY_CHARACTERS:
-        raise HTTPException(414, f"a key has {MAX_KEY_CHARACTERS} characters at most")
-    if not key:
-        raise HTTPException(404, "an empty key is asked for by ?key=")
-    return key
-
-
 def _headers(answer: JsonAnswer) -> dict[str, str]:
     """Return what is told of an answer besides."""
     headers = {
@@ -256,60 +269,20 @@ def _item(item: JsonItem) -> bytes:
 
 def _json(content: Any, status: int = 200) -> Response:
     body = json.dumps(content).encode() + b"\n"
-    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
+    return Response(body, status, NO_STORE, "application/json")
 
 
-def _error(status: int, code: str, reason: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(error_body(code, reason), status, headers, "application/json")
-
-
-CODES = {404: "not_found", 405: "wrong_method", 413: "too_large", 414: "too_large"}
-
-
-async def _http_error(_request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, HTTPException)
-    allowed = (exc.headers or {}).get("Allow")
-    methods = ", ".join(sorted((allowed or "").replace(" ", "").split(",")))
-    reasons = {404: "there is no such page", 405: f"this page takes {methods} only"}
-    reason = exc.detail if exc.detail not in {"Not Found", "Method Not Allowed"} else reasons[exc.status_code]
-    return _error(exc.status_code, CODES.get(exc.status_code, "bad_request"), reason, exc.headers)
-
-
-def answering(page: Page) -> Page:
+def answering(page: Page, *, debug: bool = False) -> Page:
     """Return a page whose failures are answers, too."""
 
     async def answer(request: Request) -> Response:
         try:
             return await page(request)
-        except FaustError as exc:
-            return _faust_error(request, exc)
-        except ClientDisconnect:
-            return _error(CLIENT_CLOSED_REQUEST, "client_gone", "the client has closed the connection")
-        except TimeoutError:
-            return _error(503, "timeout", "no answer in time", {"Retry-After": "1"})
-        except HTTPException:
-            raise
-        except Exception as exc:  # noqa: BLE001  what it is, is for the log
-            return _bug(request, exc)
+        except Exception as exc:  # noqa: BLE001  each has its answer
+            return failure_response(request, exc, debug=debug)
 
     return answer
 
 
-def _faust_error(request: Request, exc: FaustError) -> Response:
-    match exc:
-        case NoSuchTable():
-            return _error(404, exc.code, str(exc))
-        case AnswerTooLarge():
-            return _error(413, exc.code, str(exc))
-        case QueryUnavailable():
-            return _error(503, exc.code, str(exc), {"Retry-After": "1"})
-        case QueryError():
-            return _error(400, exc.code, str(exc))
-        case ConfigError():
-            return _error(503, "not_running", str(exc), {"Retry-After": "1"})
-    return _bug(request, exc)
-
-
-def _bug(request: Request, exc: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=exc)
-    return _error(500, "failed", "this worker failed to answer; its log says why")
+async def _http_error(request: Request, exc: Exception) -> Response:
+    return failure_response(request, exc)

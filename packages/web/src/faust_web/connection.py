@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import SplitResult
 
 import h11
 
-from faust_core.errors import PeerUnreachable
+from faust_core.errors import PeerUnreachable, QueryError
+from faust_core.protocols.web import ForwardedAnswer, ForwardedRequest
 
 __all__ = ["Connection", "StaleConnection"]
 
@@ -47,33 +48,39 @@ class Connection:
         try:
             reader, writer = await asyncio.open_connection(url.hostname, port, ssl=tls)
         except OSError as exc:
-            raise PeerUnreachable(f"cannot connect to {url.netloc}: {exc.strerror or exc}") from exc
+            raise PeerUnreachable(f"cannot connect to {url.netloc}: {exc.strerror or exc}", sent=False) from exc
         return cls(reader, writer, url)
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """Send a request; return the answer's status and body.
+        """Send JSON; return the answer's status and body.  Raises as `send`."""
+        shown = [(name.encode(), value.encode()) for name, value in headers.items()]
+        shown.append((b"Content-Type", b"application/json"))
+        answer = await self.send(ForwardedRequest("POST", path, shown, body))
+        return answer.status, answer.body
+
+    async def send(self, asked: ForwardedRequest) -> ForwardedAnswer:
+        """Send a request to this host; return the answer.
 
         Raises:
             StaleConnection: it was used before, and closed in between.
             PeerUnreachable: it broke, or the answer is no HTTP, or too large.
+            QueryError: the request is no HTTP.
         """
         self.reusable = False
+        body = asked.body
+        host = self._url.netloc.rpartition("@")[2].encode()
+        length = [] if asked.method in {"GET", "HEAD"} and not body else [(b"Content-Length", b"%d" % len(body))]
         try:
             request = h11.Request(
-                method="POST",
-                target=path,
-                headers=[
-                    ("Host", self._url.netloc),
-                    ("Content-Type", "application/json"),
-                    ("Content-Length", str(len(body))),
-                    *headers.items(),
-                ],
+                method=asked.method, target=asked.target, headers=[(b"Host", host), *length, *asked.headers]
             )
             data = self._http.send(request) or b""
             self._writer.write(data + (self._http.send(h11.Data(data=body)) or b""))
             self._http.send(h11.EndOfMessage())
             await self._writer.drain()
-            status, answer = await self._receive()
+            answer = await self._receive()
+        except h11.LocalProtocolError as exc:
+            raise QueryError(f"the request cannot be handed on: {exc}", code="bad_request") from exc
         except (OSError, h11.RemoteProtocolError, EOFError) as exc:
             if self.used and not isinstance(exc, h11.RemoteProtocolError):
                 raise StaleConnection from exc
@@ -82,10 +89,11 @@ class Connection:
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             self.reusable = True
-        return status, answer
+        return answer
 
-    async def _receive(self) -> tuple[int, bytes]:
+    async def _receive(self) -> ForwardedAnswer:
         status = 0
+        headers: Sequence[tuple[bytes, bytes]] = ()
         body = bytearray()
         while True:
             event = self._http.next_event()
@@ -95,13 +103,13 @@ class Connection:
                     raise EOFError("closed without an answer")
                 self._http.receive_data(data)
             elif isinstance(event, h11.Response):
-                status = event.status_code
+                status, headers = event.status_code, [(bytes(name), bytes(value)) for name, value in event.headers]
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > MAX_ANSWER_BYTES:
                     raise PeerUnreachable(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
             elif isinstance(event, h11.EndOfMessage):
-                return status, bytes(body)
+                return ForwardedAnswer(status, headers, bytes(body))
             elif isinstance(event, h11.ConnectionClosed):
                 raise EOFError("closed in the middle of an answer")
 

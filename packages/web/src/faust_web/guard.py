@@ -6,17 +6,20 @@ import hmac
 import ipaddress
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Guard", "error_body"]
+__all__ = ["NO_STORE", "Guard", "error_body"]
 
 log = logging.getLogger(__name__)
 
 #: Asked for by what watches the worker, which has no token; they tell nothing else.
 OPEN_PATHS = frozenset({"/health", "/ready"})
+NO_STORE = {"Cache-Control": "no-store"}
+#: A header of requests that another worker has handed on.
+ROUTED = b"faust-routed"
 #: What other workers ask by: they are never made to wait for those who ask them.
 PEER_PATH = "/_peers/query"
 
@@ -33,14 +36,24 @@ class Guard:
     answer the others, so that two workers never wait for each other.
     """
 
-    def __init__(self, inner: ASGIApp, *, token: str | None, hosts: Collection[str] | None, max_requests: int) -> None:
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        token: str | None,
+        hosts: Collection[str] | None,
+        max_requests: int,
+        public: Callable[[Scope], bool] = lambda _scope: False,
+    ) -> None:
         """Args:
         hosts: the only names that the header `Host` may have; None for any.
+        public: whether what is asked for is shown to those without the token, too.
         """
         self._inner = inner
         self._token = None if token is None else token.encode()
         self._hosts = None if hosts is None else {host.lower() for host in hosts}
         self._max = max_requests
+        self._public = public
         self._now = {True: 0, False: 0}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,11 +69,13 @@ class Guard:
             await refuse(send, 421, "wrong_host", "this worker is not known under the name that was asked for")
         elif path in OPEN_PATHS:
             await self._inner(scope, receive, send)
-        elif self._token is not None and not self._shown(headers):
+        elif self._token is not None and not self._shown(headers) and not self._public(scope):
             challenge = ((b"www-authenticate", b'Bearer realm="faust"'),)
             await refuse(send, 401, "no_token", "show the token: Authorization: Bearer …", challenge)
         else:
-            await self._counted(scope, receive, send, peer=path == PEER_PATH)
+            if self._token is not None and self._shown(headers):
+                scope["faust.token"] = True
+            await self._counted(scope, receive, send, peer=path == PEER_PATH or ROUTED in headers)
 
     def _shown(self, headers: Mapping[bytes, bytes]) -> bool:
         assert self._token is not None

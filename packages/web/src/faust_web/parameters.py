@@ -12,10 +12,13 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from faust_core.errors import QueryError
+from faust_core.errors import NoSuchTable, QueryError
 from faust_core.protocols.queries import QueryOptions
 
-__all__ = ["MAX_BODY_BYTES", "Parameters", "body_of", "read_body_keys"]
+__all__ = ["MAX_BODY_BYTES", "Parameters", "body_of", "key_in", "read_body_keys", "table_in"]
+
+MAX_KEY_CHARACTERS = 16 * 1024
+MAX_TABLE_CHARACTERS = 255
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 #: A client that sends its body more slowly holds a place that others could have.
@@ -158,3 +161,23 @@ def read_body_keys(body: bytes) -> list[str]:
     if not isinstance(keys, list) or len(content) != 1:
         raise QueryError('the body is {"keys": [...]}', code="bad_body")
     return [json.dumps(key) for key in keys]
+
+
+def table_in(request: Request) -> str:
+    name: str = request.path_params["table"]
+    if len(name) > MAX_TABLE_CHARACTERS:
+        raise NoSuchTable(f"no table has a name of {len(name)} characters")
+    return name
+
+
+def key_in(request: Request) -> str:
+    """Return the key in the path; a slash at the very end is none of it, unless it is written `%2F`."""
+    key: str = request.path_params["key"]
+    raw: bytes = request.scope.get("raw_path") or b""
+    if raw.partition(b"?")[0].endswith(b"/") or (not raw and key.endswith("/")):
+        key = key[:-1]
+    if len(key) > MAX_KEY_CHARACTERS:
+        raise HTTPException(414, f"a key has {MAX_KEY_CHARACTERS} characters at most")
+    if not key:
+        raise HTTPException(404, "an empty key is asked for by ?key=")
+    return key

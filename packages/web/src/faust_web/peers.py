@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from faust_core.errors import AnswerTooLarge, PeerUnreachable, QueryError
+from faust_core.errors import AnswerTooLarge, ConfigError, PeerUnreachable, QueryError
 from faust_core.protocols.queries import PartitionAnswer, Peers, TableQuery
-from faust_core.protocols.web import WebContext
+from faust_core.protocols.web import ForwardedAnswer, ForwardedRequest, Forwards, WebContext
 from faust_web.connection import Connection, StaleConnection
 from faust_web.guard import PEER_PATH
+from faust_web.routing import IDEMPOTENT
 from faust_web.wire import read_answers, write_query
 
 __all__ = ["HttpPeers"]
+
+T = TypeVar("T")
 
 #: Connections to one worker, and those of them that are kept while idle.
 MAX_CONNECTIONS = 32
@@ -43,7 +46,7 @@ class HttpPeers:
     def __init__(self, context: WebContext) -> None:
         self._headers = {} if context.token is None else {"Authorization": f"Bearer {context.token}"}
         self._peers: dict[str, _Peer] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._tls = None if context.ca_file is None else _trusting(context.ca_file)
         self._closed = False
 
     async def ask(self, endpoint: str, query: TableQuery, /, *, timeout_s: float) -> Sequence[PartitionAnswer]:
@@ -66,15 +69,37 @@ class HttpPeers:
                 connection.close()
         self._peers.clear()
 
+    async def forward(self, endpoint: str, request: ForwardedRequest, /, *, timeout_s: float) -> ForwardedAnswer:
+        """See `Forwards`.  What must not be sent twice goes over a new connection, which cannot be a stale one."""
+        once = request.method not in IDEMPOTENT
+
+        async def send(connection: Connection, base: str) -> ForwardedAnswer:
+            return await connection.send(replace(request, target=base + request.target))
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._with_connection(endpoint, send, fresh=once)
+        except TimeoutError as exc:
+            raise PeerUnreachable(f"no answer in {timeout_s:.3g} s") from exc
+
     async def _post(self, endpoint: str, body: bytes) -> tuple[int, bytes]:
+        async def post(connection: Connection, base: str) -> tuple[int, bytes]:
+            return await connection.post(base + PEER_PATH, self._headers, body)
+
+        return await self._with_connection(endpoint, post)
+
+    async def _with_connection(
+        self, endpoint: str, work: Callable[[Connection, str], Awaitable[T]], *, fresh: bool = False
+    ) -> T:
         peer = self._peer(endpoint)
         peer.busy += 1
         try:
             async with peer.slots:
                 while True:
-                    connection = self._idle(peer) or await Connection.open(peer.url, self._tls_for(peer.url))
+                    idle = None if fresh else self._idle(peer)
+                    connection = idle or await Connection.open(peer.url, self._tls_for(peer.url))
                     try:
-                        answer = await connection.post(peer.url.path + PEER_PATH, self._headers, body)
+                        answer = await work(connection, peer.url.path)
                     except StaleConnection:
                         continue  # the next idle one, or a new one
                     finally:
@@ -85,7 +110,7 @@ class HttpPeers:
 
     def _peer(self, endpoint: str) -> _Peer:
         if self._closed:
-            raise PeerUnreachable("this worker has stopped")
+            raise PeerUnreachable("this worker has stopped", sent=False)
         peer = self._peers.pop(endpoint, None) or _Peer(urlsplit(endpoint))
         self._peers[endpoint] = peer  # the last ones were asked most recently
         if len(self._peers) > MAX_PEERS:
@@ -118,6 +143,20 @@ class HttpPeers:
         return self._tls
 
 
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Return what trusts the authorities of the system, and those in a file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(f"web_ca_file {ca_file}: no certificates can be read from it: {exc}") from exc
+    return context
+
+
 def _error(status: int, body: bytes) -> QueryError | PeerUnreachable:
     try:
         content: Any = json.loads(body)
@@ -135,3 +174,4 @@ def _error(status: int, body: bytes) -> QueryError | PeerUnreachable:
 
 if TYPE_CHECKING:
     _: type[Peers] = HttpPeers
+    _also: type[Forwards] = HttpPeers

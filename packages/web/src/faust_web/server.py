@@ -18,6 +18,8 @@ from faust_core.protocols.queries import Served
 from faust_core.protocols.web import WebContext, WebServer
 from faust_web.application import make_application, own_hosts
 from faust_web.guard import is_loopback
+from faust_web.site import Web
+from faust_web.unix_sockets import remove_socket, unix_socket
 
 __all__ = ["Server"]
 
@@ -43,13 +45,17 @@ class _Uvicorn(uvicorn.Server):
 class Server:
     """Serves one worker."""
 
-    def __init__(self, served: Served, context: WebContext) -> None:
+    def __init__(self, served: Served, context: WebContext, web: Web | None = None) -> None:
         self._context = context
-        self._application = make_application(served, context, hosts=own_hosts(context))
+        self._application = make_application(served, context, web, hosts=own_hosts(context))
         self._socket: socket.socket | None = None
+        self._inode = 0
 
-    async def bind(self) -> str:
+    async def bind(self) -> str | None:
         context = self._context
+        if context.unix_path is not None:
+            self._socket, self._inode = unix_socket(context.unix_path)
+            return context.canonical_url  # of the proxy before it; without one others cannot ask this worker
         bound = self._socket = self._listen()
         if not is_loopback(context.bind) and context.token is None:
             log.warning(
@@ -114,6 +120,8 @@ class Server:
         bound, self._socket = self._socket, None
         if bound is not None:
             bound.close()
+            if self._context.unix_path is not None:
+                remove_socket(self._context.unix_path, self._inode)
 
 
 def _listening(host: str, port: int) -> socket.socket:

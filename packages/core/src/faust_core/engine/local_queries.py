@@ -70,6 +70,12 @@ class LocalQueries:
         """Whether a partition is this worker's, restored."""
         return not isinstance(self._find(table, partition, stale=False), PartitionAnswer)
 
+    def runs(self, task_id: TaskId) -> bool:
+        """Whether a task is this worker's, restored."""
+        task = self._tasks().get(task_id)
+        lease_s = self._lease_s()
+        return task is not None and task.state is TaskState.RUNNING and (lease_s is None or lease_s > 0)
+
     def has_copy(self, table: Table[Any, Any], partition: int) -> bool:
         """Whether there is anything here to answer from, stale perhaps."""
         return not isinstance(self._find(table, partition, stale=True), PartitionAnswer)

@@ -67,6 +67,11 @@ class Queries:
         self._timeout_s = timeout_s
         self._committed = committed
 
+    @property
+    def peers(self) -> Peers | None:
+        """The way to other workers; None where faust-web is not installed."""
+        return self._peers
+
     async def aclose(self) -> None:
         """Answer nothing any more, and close the connections to others."""
         self.local.close()

@@ -31,7 +31,7 @@ from faust_core.tables.windowed_queries import find_windows
 if TYPE_CHECKING:
     from faust_core.engine.worker import Worker
 
-__all__ = ["ServedApp"]
+__all__ = ["ServedApp", "read_key", "write_json"]
 
 
 @functools.cache
@@ -39,8 +39,16 @@ def _json() -> Codec:
     return codec("json")
 
 
-def _write_json(value: Any) -> bytes:
+def write_json(value: Any) -> bytes:
+    """Return a value as JSON, by the codec of values.
+
+    Raises:
+        EncodeError: JSON has nothing for it.
+    """
     return _json().encode(value)
+
+
+_write_json = write_json
 
 
 class ServedApp:
@@ -200,8 +208,11 @@ def _sorted(elements: set[Any]) -> list[Any]:
         return list(elements)
 
 
-def read_key(table: Table[Any, Any], text: str, *, as_json: bool) -> Any:
+def read_key(table: Any, text: str, *, as_json: bool, what: str = "table") -> Any:
     """Return the key that a text stands for.
+
+    Args:
+        table: or a topic, which `what` then says.
 
     Raises:
         QueryError: it is none of the table's type.
@@ -224,7 +235,7 @@ def read_key(table: Table[Any, Any], text: str, *, as_json: bool) -> Any:
     shown = getattr(key_type, "__name__", key_type)
     wanted = "JSON" if key_type is None else f"a key of type {shown}"
     raise QueryError(
-        f"{text[:200]!r} is no key of table {table.name!r}: it takes {wanted} ({reasons[0]})", code="bad_key"
+        f"{text[:200]!r} is no key of {what} {table.name!r}: it takes {wanted} ({reasons[0]})", code="bad_key"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from faust_core.errors import PluginMissing
 from faust_core.protocols.queries import Peers, Served
@@ -23,8 +24,9 @@ class Web:
         peers: the way to others; None where faust-web is not installed.
     """
 
-    def __init__(self, served: Served, conf: Settings, *, serve: bool | None) -> None:
+    def __init__(self, served: Served, conf: Settings, *, serve: bool | None, pages: Any = None) -> None:
         """Args:
+            pages: those of the application, `app.web`; None where it has none.
             serve: whether to listen; None: only where the setting `web_enabled` was set to true.
 
         Raises:
@@ -34,11 +36,14 @@ class Web:
         wanted = told if serve is None else serve
         plugin = web_plugin()
         context = conf.web_context()
+        self._unix_path = context.unix_path
         if plugin is None and wanted and told:
             raise PluginMissing("web_enabled is set, and there is nothing to serve HTTP with: pip install faust-web")
         self.endpoint: str | None = context.canonical_url  # mounted elsewhere, where nothing is served here
         self.peers: Peers | None = None if plugin is None else plugin.peers(context)
-        self._server: WebServer | None = plugin.server(served, context) if plugin is not None and wanted else None
+        self._server: WebServer | None = (
+            plugin.server(served, context, pages) if plugin is not None and wanted else None
+        )
 
     @property
     def serves(self) -> bool:
@@ -52,7 +57,7 @@ class Web:
         """
         if self._server is not None:
             self.endpoint = await self._server.bind()
-            log.info("serving HTTP at %s", self.endpoint)
+            log.info("serving HTTP at %s", self.endpoint or self._unix_path)
 
     async def run(self) -> None:
         """Serve until cancelled."""

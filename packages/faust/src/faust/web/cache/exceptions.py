@@ -1,0 +1,5 @@
+"""Errors of caches."""
+
+from faust_core.errors import CacheError, CacheUnavailable
+
+__all__ = ["CacheError", "CacheUnavailable"]
