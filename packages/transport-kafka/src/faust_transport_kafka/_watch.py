@@ -26,6 +26,8 @@ ANSWER_TIMEOUT_S = 1.0
 UNANSWERED = 3
 #: The client may have had no room for more where it was not asked for records for so long.
 GAP_S = 1.0
+#: A line of the log names so many partitions.
+NAMED = 8
 
 
 class FetchWatch:
@@ -60,13 +62,17 @@ class FetchWatch:
         self._asked = now
         return now >= self._next
 
-    def stalled(self, client: Consumer, reading: Collection[TopicPartition]) -> list[TopicPartition]:
-        """Return those of `reading` that `client` does not fetch any more; ask the broker for the ends of all.
+    def complaint(self, client: Consumer, reading: Collection[TopicPartition]) -> str | None:
+        """Return what is wrong with `client`, which is to fetch all of `reading`; ask the broker for the ends.
 
-        All of them, where the client's questions have not been answered several times in a row: what has cut its
-        fetches off from the broker may have cut off the questions, too.  Takes about a second where no broker answers.
+        None where all is well.  Something is wrong, too, where the client's questions have not been answered several
+        times in a row: what has cut its fetches off from the broker may have cut off the questions.  Takes about a
+        second where no broker answers.
         """
+        complaint = None
         stalled = [tp for tp in reading if (end := self._ends.get(tp)) is not None and end > _heard_of(client, tp)]
+        if stalled:
+            complaint = f"nothing of {_names(stalled)} although there is more"
         self._ends.clear()
         if not stalled and reading:
             try:
@@ -77,16 +83,23 @@ class FetchWatch:
                 self._unanswered += 1
             if self._unanswered >= UNANSWERED:
                 self._unanswered = 0
-                stalled = list(reading)
-        self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S) if stalled else self._patience_s
+                complaint = f"no answer to what it asks about {_names(reading)}"
+        if complaint is not None:
+            self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S)
         self._asked = self._clock()
         self._next = self._asked + self._patience_s
-        return stalled
+        return complaint
 
     def came(self, partition: tuple[str, int]) -> None:
         """Records of this partition have come."""
         self._patience_s = PATIENCE_S
         self.forget(partition)
+
+
+def _names(partitions: Collection[TopicPartition]) -> str:
+    names = [str(tp) for tp in sorted(partitions)]
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
 
 
 def _heard_of(client: Consumer, tp: TopicPartition) -> int:

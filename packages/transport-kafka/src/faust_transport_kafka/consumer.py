@@ -320,12 +320,11 @@ class KafkaConsumer:
         brings it back.  What it has handed out stays handed out, and the new client begins behind it.
         """
         open_ones = [r.tp for r in self._reading.values() if not r.paused and r.tp not in self._lost_place]
-        stalled = self._watch.stalled(self._client, open_ones)
-        if not stalled:
+        complaint = self._watch.complaint(self._client, open_ones)
+        if complaint is None:
             return
         log.warning(
-            "consumer %s gets nothing of %s from %s any more; going on with a new connection",
-            *(self._name, ", ".join(map(str, sorted(stalled))), self._brokers),
+            "consumer %s gets %s at %s; going on with a new connection", *(self._name, complaint, self._brokers)
         )
         dropped, self._client = self._client, Client(self._settings)
         threading.Thread(target=dropped.close, name=f"faust-kafka-{self._name}-release", daemon=True).start()
