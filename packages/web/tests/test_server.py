@@ -114,7 +114,7 @@ async def test_the_web_server_is_announced_where_one_is_served(cluster):
 
     class Mine(App):
         def on_webserver_init(self, web):
-            calls.append((self.started, web.serves))
+            calls.append((self.started, web.app is self))
 
     for serve in (False, True):
         await (app := Mine("announced", broker=cluster.broker.url, web_port=0)).start(serve=serve)

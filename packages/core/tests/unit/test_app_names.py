@@ -66,7 +66,7 @@ async def test_a_tracer_gets_spans_and_without_one_nothing_happens():
     with app.trace("here", trace_enabled=False):
         pass
     assert tracer.spans == [
-        ("test_a_tracer_gets_spans_and_without_one_nothing_happens.<locals>.plain", {}),
+        (f"{__name__}.test_a_tracer_gets_spans_and_without_one_nothing_happens.<locals>.plain", {}),
         "end",
         ("slow", {"kind": "x"}),
         "end",

@@ -387,25 +387,6 @@ async def test_a_copy_of_group_by_that_the_broker_refuses_fails_its_event(lab, e
     assert [len(value) for value in lab.values("app-dead-letter")] == [2000]
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-async def test_a_refused_record_that_no_event_has_sent_stops_the_worker(lab, guarantee):
-    app = lab.app(processing_guarantee=guarantee)
-    table = app.Table("t", default=str, extra_topic_configs={"max.message.bytes": "1000"})
-
-    @app.agent("in", name="a")
-    async def agent(stream):
-        async for value in stream:
-            table["k"] = "x" * value
-
-    lab.put("in", 2000)
-    await app.start()
-    with pytest.raises(TransportError, match="over the limit of app-t-changelog"):
-        await app.wait()
-    lab.apps.remove(app)
-    with pytest.raises(TransportError):
-        await app.stop()
-
-
 async def test_what_a_timer_sends_in_vain_stops_no_worker(lab, eventually, caplog):
     app = lab.app()
     lab.broker.create_topic("out", 1, {"max.message.bytes": "1000"})
