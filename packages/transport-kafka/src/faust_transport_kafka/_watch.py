@@ -24,6 +24,8 @@ MAX_PATIENCE_S = 80.0
 ANSWER_TIMEOUT_S = 1.0
 #: So often in a row no answer may come before another client is tried.
 UNANSWERED = 3
+#: The first look after a complaint only asks; the second one may find the same again.
+CALM = 2
 #: The client may have had no room for more where it was not asked for records for so long.
 GAP_S = 1.0
 #: A line of the log names so many partitions.
@@ -46,6 +48,7 @@ class FetchWatch:
         self._asked = clock()
         self._next = self._asked + PATIENCE_S
         self._unanswered = 0
+        self._calm = CALM
         self._ends: dict[tuple[str, int], int] = {}
 
     def forget(self, partition: tuple[str, int]) -> None:
@@ -78,6 +81,7 @@ class FetchWatch:
             try:
                 self._ends = _ends(client, reading)
                 self._unanswered = 0
+                self._calm += 1
             except KafkaException as exc:
                 log.debug("the broker does not tell the ends of %d partitions: %s", len(reading), exc)
                 self._unanswered += 1
@@ -85,15 +89,13 @@ class FetchWatch:
                 self._unanswered = 0
                 complaint = f"no answer to what it asks about {_names(reading)}"
         if complaint is not None:
+            self._calm = 0
             self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S)
+        elif self._calm >= CALM:
+            self._patience_s = PATIENCE_S
         self._asked = self._clock()
         self._next = self._asked + self._patience_s
         return complaint
-
-    def came(self, partition: tuple[str, int]) -> None:
-        """Records of this partition have come."""
-        self._patience_s = PATIENCE_S
-        self.forget(partition)
 
 
 def _names(partitions: Collection[TopicPartition]) -> str:

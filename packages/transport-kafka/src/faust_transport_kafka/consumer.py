@@ -323,9 +323,8 @@ class KafkaConsumer:
         complaint = self._watch.complaint(self._client, open_ones)
         if complaint is None:
             return
-        log.warning(
-            "consumer %s gets %s at %s; going on with a new connection", *(self._name, complaint, self._brokers)
-        )
+        text = "consumer %s gets %s at %s; going on with a new connection"
+        log.warning(text, self._name, complaint, self._brokers)
         dropped, self._client = self._client, Client(self._settings)
         threading.Thread(target=dropped.close, name=f"faust-kafka-{self._name}-release", daemon=True).start()
         self._assign(list(self._reading.values()))
@@ -349,7 +348,7 @@ class KafkaConsumer:
                 if reading is not None:
                     batch = MessageBatch(reading.tp, records)
                     reading.fetched = batch.next_offset
-                    self._watch.came(reading.tp)
+                    self._watch.forget(reading.tp)
                     batches.append((reading, batch))
         return batches, failure
 
