@@ -24,8 +24,10 @@ MAX_PATIENCE_S = 80.0
 ANSWER_TIMEOUT_S = 1.0
 #: So often in a row no answer may come before another client is tried.
 UNANSWERED = 3
-#: The first look after a complaint only asks; the second one may find the same again.
-CALM = 2
+#: So often a partition may have grown, from look to look, without a record of it: what is added was aborted, perhaps.
+GROWN = 3
+#: So many looks without a complaint mean that the new client helped: by then the same complaint would have come again.
+CALM = GROWN + 2
 #: The client may have had no room for more where it was not asked for records for so long.
 GAP_S = 1.0
 #: A line of the log names so many partitions.
@@ -37,7 +39,8 @@ class FetchWatch:
 
     Every answer to a fetch, an empty one too, tells the client a partition's high watermark.  A partition whose end,
     as the broker told it `PATIENCE_S` ago, is still beyond that watermark was not fetched once in all that time.
-    Positions say less: behind the last record there may be transaction markers and aborted records.
+    Positions say less: behind the last record there may be transaction markers and aborted records.  Only where that
+    goes on and on the client is given up as well: it costs little where it was in order.
 
     For one thread at a time, the one that calls the client.  Ask it only while the client has nothing to hand out.
     """
@@ -50,6 +53,7 @@ class FetchWatch:
         self._unanswered = 0
         self._calm = CALM
         self._ends: dict[tuple[str, int], int] = {}
+        self._grown: dict[tuple[str, int], int] = {}
 
     def forget(self, partition: tuple[str, int]) -> None:
         """Begin anew with a partition that has moved on, or is read from elsewhere, paused or resumed."""
@@ -74,28 +78,34 @@ class FetchWatch:
         """
         complaint = None
         stalled = [tp for tp in reading if (end := self._ends.get(tp)) is not None and end > _heard_of(client, tp)]
-        if stalled:
-            complaint = f"nothing of {_names(stalled)} although there is more"
-        self._ends.clear()
         if not stalled and reading:
             try:
-                self._ends = _ends(client, reading)
-                self._unanswered = 0
-                self._calm += 1
+                stalled = self._note(_ends(client, reading))
             except KafkaException as exc:
                 log.debug("the broker does not tell the ends of %d partitions: %s", len(reading), exc)
                 self._unanswered += 1
-            if self._unanswered >= UNANSWERED:
-                self._unanswered = 0
-                complaint = f"no answer to what it asks about {_names(reading)}"
+                if self._unanswered >= UNANSWERED:
+                    complaint = f"no answer to what it asks about {_names(reading)}"
+        if stalled:
+            complaint = f"nothing of {_names(stalled)} although there is more"
         if complaint is not None:
-            self._calm = 0
+            self._calm = self._unanswered = 0
+            self._ends.clear()
             self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S)
         elif self._calm >= CALM:
             self._patience_s = PATIENCE_S
         self._asked = self._clock()
         self._next = self._asked + self._patience_s
         return complaint
+
+    def _note(self, ends: dict[tuple[str, int], int]) -> list[TopicPartition]:
+        """Remember the ends; return the partitions that have grown several times while nothing came of them."""
+        before, grown = self._ends, self._grown
+        self._grown = {tp: grown.get(tp, 0) + (end > before[tp]) for tp, end in ends.items() if tp in before}
+        self._ends = ends
+        self._unanswered = 0
+        self._calm += 1
+        return [TopicPartition(*tp) for tp, times in self._grown.items() if times >= GROWN]
 
 
 def _names(partitions: Collection[TopicPartition]) -> str:

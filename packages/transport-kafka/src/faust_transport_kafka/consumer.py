@@ -316,8 +316,9 @@ class KafkaConsumer:
     def _look_after(self) -> None:
         """Go on with a new client where this one does not fetch what the broker has.
 
-        librdkafka 2.16 does that at times after all brokers were away; neither new metadata nor another assignment
-        brings it back.  What it has handed out stays handed out, and the new client begins behind it.
+        Seen with librdkafka 2.16 after a broker was away: partitions assigned and leaders known, but nothing came, and
+        new metadata did not help; what is wrong in there is not known.  Nothing is lost or repeated: the new client
+        begins behind what the old one has handed out.
         """
         open_ones = [r.tp for r in self._reading.values() if not r.paused and r.tp not in self._lost_place]
         complaint = self._watch.complaint(self._client, open_ones)

@@ -101,6 +101,30 @@ async def test_what_is_not_committed_yet_or_never_is_no_alarm(
     await producer.abort()
 
 
+async def test_a_partition_that_grows_and_grows_without_a_record_is_read_on_by_a_new_client(
+    make_transport: MakeTransport, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch_closely(monkeypatch, 0.5)
+    transport, topic = make_transport(), await make_topic()
+    producer = transport.transactional_producer(unique("tx"))
+    consumer = transport.consumer(name="test")
+    assert isinstance(consumer, KafkaConsumer)
+    client = consumer._client
+    await consumer.assign({TopicPartition(topic, 0): 0})
+    deadline = time.monotonic() + 60
+    while consumer._client is client:
+        assert time.monotonic() < deadline, "no new client was tried"
+        await producer.begin()
+        producer.send(topic, b"aborted", None, 0)
+        await producer.flush()
+        await producer.abort()
+        assert await consumer.poll(max_records=10, timeout_s=0.6) == []
+    await producer.begin()
+    producer.send(topic, b"committed", None, 0)
+    await producer.commit({}, None)
+    assert await values(consumer, 1) == [b"committed"]
+
+
 async def test_clients_tried_while_no_broker_answers_lose_and_repeat_nothing(
     own_kafka: Any,
     tcp_proxy: Any,
