@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer as Client
@@ -21,6 +20,8 @@ from faust_core.protocols.transport import Consumer
 from faust_core.records import RecordBatch, TopicPartition
 from faust_transport_kafka._errors import MISSING, OUT_OF_RANGE, RETRIABLE, all_brokers_down, refused, translate
 from faust_transport_kafka._logging import Reachability
+from faust_transport_kafka._reading import Reading, runs
+from faust_transport_kafka._watch import FetchWatch
 from faust_transport_kafka.batch import MessageBatch
 from faust_transport_kafka.config import ClientConfig
 
@@ -33,17 +34,6 @@ SLICE_S = 0.025
 BOUNDS_TIMEOUT_S = 1.0
 #: librdkafka refuses to hand over more at once.
 MOST_AT_ONCE = 1_000_000
-
-
-class _Reading:
-    """One assignment of one partition.  Batches carry theirs, so that those of an earlier one are recognised."""
-
-    __slots__ = ("paused", "position", "tp")
-
-    def __init__(self, tp: TopicPartition, offset: int) -> None:
-        self.tp = tp
-        self.position = offset
-        self.paused = False
 
 
 class KafkaConsumer:
@@ -61,17 +51,19 @@ class KafkaConsumer:
         self._name = name
         self._brokers = config.brokers
         self._reach = Reachability(f"consumer {name}", config.brokers)
-        self._client = Client(config.consumer(f"{config.context.client_id}-{name}", group_id, self._on_error))
+        self._settings = config.consumer(f"{config.context.client_id}-{name}", group_id, self._on_error)
+        self._client = Client(self._settings)
+        self._watch = FetchWatch()
         self._loop = asyncio.get_running_loop()
         # Of the event loop.
-        self._assigned: dict[TopicPartition, _Reading] = {}
-        self._ready: deque[tuple[_Reading, MessageBatch]] = deque()
+        self._assigned: dict[TopicPartition, Reading] = {}
+        self._ready: deque[tuple[Reading, MessageBatch]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._outstanding = 0
         self._fetching = False
         self._closed = False
         # Of the thread.
-        self._reading: dict[tuple[str, int], _Reading] = {}
+        self._reading: dict[tuple[str, int], Reading] = {}
         self._one_topic = True
         self._lost_place: dict[tuple[str, int], int] = {}
         # Of both: each side only replaces what is there.
@@ -85,7 +77,7 @@ class KafkaConsumer:
     # -- what the engine calls ----------------------------------------------------------------------------
 
     async def assign(self, positions: Mapping[TopicPartition, int], /) -> None:
-        readings = [_Reading(TopicPartition(*tp), offset) for tp, offset in positions.items()]
+        readings = [Reading(TopicPartition(*tp), offset) for tp, offset in positions.items()]
         self._assigned.update((reading.tp, reading) for reading in readings)
         self._forget_stale()
         await self._on_thread(lambda: self._start_reading(readings))
@@ -119,13 +111,13 @@ class KafkaConsumer:
         found = [reading for tp in partitions if (reading := self._assigned.get(tp)) and not reading.paused]
         for reading in found:
             reading.paused = True
-        self._change(self._client.pause, found)
+        self._change(found, pause=True)
 
     def resume(self, partitions: Collection[TopicPartition], /) -> None:
         found = [reading for tp in partitions if (reading := self._assigned.get(tp)) and reading.paused]
         for reading in found:
             reading.paused = False
-        self._change(self._client.resume, found)
+        self._change(found, pause=False)
 
     def position(self, partition: TopicPartition, /) -> int | None:
         reading = self._assigned.get(partition)
@@ -147,7 +139,7 @@ class KafkaConsumer:
         self._ready.clear()
         self._wake()
         try:
-            await self._on_thread(self._client.close)
+            await self._on_thread(self._close_client)
         finally:
             self._jobs.put(None)
 
@@ -167,13 +159,13 @@ class KafkaConsumer:
         finally:
             self._waiter = None
 
-    def _fetched(self, batches: list[tuple[_Reading, MessageBatch]], failure: TransportError | None) -> None:
+    def _fetched(self, batches: list[tuple[Reading, MessageBatch]], failure: TransportError | None) -> None:
         self._fetching = False
         self._outstanding -= 1
         self._arrived(batches, failure)
         self._wake()
 
-    def _arrived(self, batches: list[tuple[_Reading, MessageBatch]], failure: TransportError | None) -> None:
+    def _arrived(self, batches: list[tuple[Reading, MessageBatch]], failure: TransportError | None) -> None:
         if failure is not None:
             self._failure = failure
         self._ready.extend(batches)
@@ -198,7 +190,7 @@ class KafkaConsumer:
     def _take(self, max_records: int) -> list[MessageBatch]:
         """Return what is ready of partitions that are not paused; the others stay."""
         taken: list[MessageBatch] = []
-        held: deque[tuple[_Reading, MessageBatch]] = deque()
+        held: deque[tuple[Reading, MessageBatch]] = deque()
         while self._ready:
             reading, batch = self._ready.popleft()
             if reading.paused or max_records <= 0:
@@ -213,14 +205,20 @@ class KafkaConsumer:
         self._ready = held
         return taken
 
-    def _change(self, change: Callable[[list[Position]], None], readings: Sequence[_Reading]) -> None:
+    def _change(self, readings: Sequence[Reading], *, pause: bool) -> None:
         """Pause or resume, on the thread where it is at work: the client keeps a second thread waiting."""
         if not readings:
             return
 
+        def change(these: Sequence[Reading]) -> None:
+            for reading in these:
+                self._watch.forget(reading.tp)
+            positions = [Position(*reading.tp) for reading in these]
+            self._client.pause(positions) if pause else self._client.resume(positions)
+
         def job() -> None:
             try:
-                change([Position(*reading.tp) for reading in readings if self._reading.get(reading.tp) is reading])
+                change([reading for reading in readings if self._reading.get(reading.tp) is reading])
             finally:
                 self._tell_loop(done)
 
@@ -231,7 +229,7 @@ class KafkaConsumer:
             self._outstanding += 1
             self._jobs.put(job)
         else:
-            change([Position(*reading.tp) for reading in readings])
+            change(readings)
 
     async def _on_thread(self, action: Callable[[], Any]) -> None:
         done: asyncio.Future[None] = self._loop.create_future()
@@ -282,6 +280,8 @@ class KafkaConsumer:
                     messages = [first]
                     if self._max_records > 1:
                         messages += self._client.consume(self._max_records - 1, 0)
+                elif self._watch.due():
+                    self._look_after()
                 if messages or wait_s < SLICE_S or self._failure is not None or not self._jobs.empty():
                     break
             found, failure = self._sort(messages)
@@ -289,11 +289,14 @@ class KafkaConsumer:
             found, failure = [], translate(exc, f"consumer {self._name} cannot read from {self._brokers}")
         self._tell_loop(self._fetched, found, failure)
 
-    def _start_reading(self, readings: Collection[_Reading]) -> None:
+    def _start_reading(self, readings: Collection[Reading]) -> None:
         self._stop_reading([reading.tp for reading in readings])
-        self._client.incremental_assign([Position(*reading.tp, reading.position) for reading in readings])
+        self._assign(readings)
         self._reading.update((reading.tp, reading) for reading in readings)
         self._one_topic = len({topic for topic, _ in self._reading}) <= 1
+
+    def _assign(self, readings: Collection[Reading]) -> None:
+        self._client.incremental_assign([Position(*reading.tp, reading.fetched) for reading in readings])
         paused = [Position(*reading.tp) for reading in readings if reading.paused]
         if paused:
             self._client.pause(paused)
@@ -302,13 +305,34 @@ class KafkaConsumer:
         gone = [tp for tp in partitions if self._reading.pop(tp, None) is not None]
         for tp in gone:
             self._lost_place.pop(tp, None)
+            self._watch.forget(tp)
         if gone:
             self._client.incremental_unassign([Position(*tp) for tp in gone])
         self._one_topic = len({topic for topic, _ in self._reading}) <= 1
 
+    def _close_client(self) -> None:
+        self._client.close()
+
+    def _look_after(self) -> None:
+        """Go on with a new client where this one does not fetch what the broker has.
+
+        Seen with librdkafka 2.16 after a broker was away: partitions assigned and leaders known, but nothing came, and
+        new metadata did not help; what is wrong in there is not known.  Nothing is lost or repeated: the new client
+        begins behind what the old one has handed out.
+        """
+        open_ones = [r.tp for r in self._reading.values() if not r.paused and r.tp not in self._lost_place]
+        complaint = self._watch.complaint(self._client, open_ones)
+        if complaint is None:
+            return
+        text = "consumer %s gets %s at %s; going on with a new connection"
+        log.warning(text, self._name, complaint, self._brokers)
+        dropped, self._client = self._client, Client(self._settings)
+        threading.Thread(target=dropped.close, name=f"faust-kafka-{self._name}-release", daemon=True).start()
+        self._assign(list(self._reading.values()))
+
     # -- on the thread, or on the loop while the thread is idle -------------------------------------------
 
-    def _sort(self, messages: list[Message]) -> tuple[list[tuple[_Reading, MessageBatch]], TransportError | None]:
+    def _sort(self, messages: list[Message]) -> tuple[list[tuple[Reading, MessageBatch]], TransportError | None]:
         """Cut what arrived into batches, one for each run of one partition (about 25 ns per record)."""
         if not messages:
             return [], None
@@ -319,11 +343,14 @@ class KafkaConsumer:
         if messages:
             self._reach.found()
         batches = []
-        for partition, run in _runs(messages, Message.partition, single=len(self._reading) == 1):
-            for topic, records in _runs(run, Message.topic, single=self._one_topic):
+        for partition, run in runs(messages, Message.partition, single=len(self._reading) == 1):
+            for topic, records in runs(run, Message.topic, single=self._one_topic):
                 reading = self._reading.get((topic, partition))
                 if reading is not None:
-                    batches.append((reading, MessageBatch(reading.tp, records)))
+                    batch = MessageBatch(reading.tp, records)
+                    reading.fetched = batch.next_offset
+                    self._watch.forget(reading.tp)
+                    batches.append((reading, batch))
         return batches, failure
 
     def _handle_errors(self, messages: Sequence[Message]) -> TransportError | None:
@@ -360,7 +387,7 @@ class KafkaConsumer:
                 "consumer %s: offset %d of %s does not exist (it has %d to %d); reading on from %d",
                 *(self._name, offset, reading.tp, start, end, nearest),
             )
-            reading.position = nearest
+            reading.position = reading.fetched = nearest
             self._start_reading([reading])
 
     def _on_error(self, error: KafkaError) -> None:
@@ -368,16 +395,6 @@ class KafkaConsumer:
             self._failure = translate(error, f"consumer {self._name} cannot read from {self._brokers}")
         elif all_brokers_down(error):
             self._reach.lost(error.str())
-
-
-def _runs(
-    messages: Sequence[Message], key: Callable[[Message], Any], *, single: bool
-) -> Iterable[tuple[Any, Sequence[Message]]]:
-    if not messages:
-        return []
-    if single:
-        return [(key(messages[0]), messages)]
-    return [(value, list(run)) for value, run in groupby(messages, key)]
 
 
 if TYPE_CHECKING:
