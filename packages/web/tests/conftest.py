@@ -67,7 +67,7 @@ class Worker:
         return set() if worker is None else {task.partition for task in worker.rebalancer.running()}
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, trust_env=False, **options)
+        return httpx.AsyncClient(base_url=self.url, trust_env=False, **{"timeout": 10 * PATIENCE, **options})
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         async with self.client() as client:

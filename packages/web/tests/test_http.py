@@ -17,6 +17,7 @@ from faust_web import make_application
 from faust_web.application import own_hosts
 from faust_web.guard import PEER_PATH
 from faust_web.wire import write_query
+from tests.services.patience import PATIENCE
 
 
 @pytest.fixture
@@ -350,7 +351,9 @@ async def test_typed_keys_are_read_from_the_path(cluster):
         async with asyncio.timeout(15):
             while len(raw) < 2:  # noqa: ASYNC110  the agent moves on
                 await asyncio.sleep(0.01)
-        async with httpx.AsyncClient(base_url=app.worker.member.endpoint, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=app.worker.member.endpoint, trust_env=False, timeout=10 * PATIENCE
+        ) as client:
             assert (await client.get("/table/numbers/5")).json() == "number 5"
             assert (await client.get("/table/numbers/7")).status_code == 404
             for wrong in ("five", "5.5", "%22%22", "null", "[5]"):

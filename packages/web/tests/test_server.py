@@ -74,7 +74,7 @@ async def test_it_is_served_while_the_worker_runs_and_not_after(cluster):
     worker = await cluster.start("w1")
     url = worker.url
     tasks = asyncio.all_tasks()
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10 * PATIENCE) as client:
         assert (await client.get("/ready")).status_code == 200
         started = time.monotonic()
         await cluster.stop(worker)
@@ -199,7 +199,7 @@ async def test_it_can_be_mounted_in_another_application(cluster, eventually):
         for _, table in apps:
             while await table.query_many(["p0", "p1"]) != {"p0": 0, "p1": 1}:  # noqa: ASYNC110  agents move on
                 await asyncio.sleep(0.01)
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=10 * PATIENCE) as client:
             for port in ports:
                 assert (await client.get(f"http://127.0.0.1:{port}/faust/table/t/p1")).json() == 1
                 assert (await client.get(f"http://127.0.0.1:{port}/faust/table/t/p1/")).json() == 1

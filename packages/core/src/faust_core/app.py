@@ -450,9 +450,9 @@ class App(Runs, Declares, Observes, ControlsFlow):
         if self._worker is None:
             return
         if current_claim.get() is not None:
-            self._worker.commit_soon()
+            self._worker.commits.commit_soon()
         else:
-            await self._worker.commit(None)
+            await self._worker.commits.commit(None)
 
     async def sleep(self, seconds: float | dt.timedelta) -> None:
         """Wait; in a `TestDriver`, until the test moves its time so far."""

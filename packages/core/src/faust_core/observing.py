@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from faust_core._symbols import symbol
 from faust_core.engine.observed import Observed
 from faust_core.engine.watching import SENDS, TABLES, WatchedProducer
 from faust_core.errors import ConfigError
@@ -175,23 +175,13 @@ def _made(spec: Any) -> Monitor:
     """
     if spec is None:
         return Monitor()
-    found = _imported(spec) if isinstance(spec, str) else spec
+    found = symbol(spec, "setting Monitor") if isinstance(spec, str) else spec
     try:
         monitor = found() if callable(found) else found
     except TypeError as exc:
         raise ConfigError(
-            f"setting Monitor = {spec!r} cannot be made without arguments: give an object, App(monitor=…): {exc}"
+            f"setting Monitor: {found!r} cannot be made without arguments: give an object, App(monitor=…): {exc}"
         ) from exc
     if not isinstance(monitor, Monitor):
-        raise ConfigError(f"setting Monitor = {spec!r} is no subclass of faust.Monitor")
+        raise ConfigError(f"setting Monitor: {found!r} is no subclass of faust.Monitor")
     return monitor
-
-
-def _imported(path: str) -> Any:
-    module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
-    if not module or not name:
-        raise ConfigError(f"setting Monitor = {path!r} is no path to a class, such as 'package.module:Class'")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as exc:
-        raise ConfigError(f"setting Monitor = {path!r} cannot be imported: {exc}") from exc

@@ -377,7 +377,7 @@ async def test_partitions_are_those_of_production_where_they_are_said(app):
 
 
 async def test_topics_that_come_to_match_a_pattern_are_waited_for(app, monkeypatch):
-    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.02)
+    monkeypatch.setattr("faust_core.engine.late_topics.PATTERN_S", 0.02)
     seen = []
 
     @app.agent(app.topic(pattern="orders-.*"))

@@ -201,7 +201,7 @@ async def test_changes_that_are_taken_back_are_not_seen(lab, eventually):
 
     async with app:
         await eventually(lambda: table["a"] == 1)
-        await app.worker._rewind()
+        await app.worker.commits.rewind()
         await eventually(lambda: table["a"] == 1)
         await asyncio.sleep(0)
     assert lab.changelog("t") == {"a": 1}

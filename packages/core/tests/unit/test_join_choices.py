@@ -146,7 +146,7 @@ class DiskStore(MemoryStore):
 @pytest.mark.parametrize("guarantee", GUARANTEES)
 @pytest.mark.parametrize("error", [StoreError("away"), StoreCorrupt("bad block")])
 async def test_a_store_that_fails_while_joining_costs_no_pair(lab, eventually, monkeypatch, guarantee, error):
-    monkeypatch.setattr("faust_core.engine.worker.MAX_STORE_DELAY_S", 0.02)
+    monkeypatch.setattr("faust_core.engine.commits.MAX_STORE_DELAY_S", 0.02)
     disk = Disk()
     register_store("disk", lambda _url, _context: disk)
     # Hardly a cache, so that looks for partners come to the store.

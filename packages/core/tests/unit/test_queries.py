@@ -58,7 +58,7 @@ async def test_a_scan_sees_changes_over_what_is_stored(lab, eventually):
         lab.put("in", ["a", 1], ["b", 1], ["c", 1])
         await eventually(lambda: lab.committed("in") == 3)
         await app.commit()  # it is in the store as well
-        async with app.worker._committing:  # no checkpoint from here on
+        async with app.worker.commits.committing:  # no checkpoint from here on
             lab.put("in", ["a", 2], ["b", None], ["bb", 2], ["d", 2])
             await eventually(lambda: "d" in table)
             assert [item async for item in table.query_items()] == [("a", 2), ("bb", 2), ("c", 1), ("d", 2)]

@@ -355,8 +355,8 @@ def test_the_setting_says_which_monitor(given, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("nowhere:Thing", "cannot be imported"),
-        ("Thing", "no path to a class"),
+        ("nowhere:Thing", "there is no module .nowhere."),
+        ("Thing", "there is no module .Thing."),
         (dict, "no subclass"),
         (5, "no subclass"),
     ],

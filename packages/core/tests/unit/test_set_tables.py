@@ -231,7 +231,7 @@ async def test_an_aborted_transaction_takes_changes_of_sets_back(lab, eventually
 
     async with app:
         await eventually(lambda: set(table["k"]) == {"a"})
-        await app.worker._rewind()
+        await app.worker.commits.rewind()
         await eventually(lambda: set(table["k"]) == {"a"})
     assert sets(lab) == {"k": {"a"}}
 

@@ -64,7 +64,7 @@ class DiskStore(MemoryStore):
 
 @pytest.fixture
 def disk(monkeypatch):
-    monkeypatch.setattr("faust_core.engine.worker.MAX_STORE_DELAY_S", 0.02)
+    monkeypatch.setattr("faust_core.engine.commits.MAX_STORE_DELAY_S", 0.02)
     monkeypatch.setattr("faust_core.engine.stores.OPEN_RETRY_S", 0.01)
     monkeypatch.setattr("faust_core.engine.checkpoint.STORE_RETRY_S", 0.01)
     monkeypatch.setattr("faust_core.engine.restore.STORE_RETRY_S", 0.01)

@@ -164,7 +164,8 @@ async def test_a_change_whose_body_raised_is_handed_out_again(lab, eventually, j
         await eventually(lambda: lab.changelog("rights"))
         await put(lab, L, "a", "a")
         await eventually(lambda: last(lab) == {"a": ["a", "r"]})
-    assert tried == ["a"] * 3
+    # Once more than needed where a checkpoint came in between: the pair may have been taken back by then.
+    assert tried in (["a"] * 3, ["a"] * 4)
 
 
 # -- by a key in the left table's values

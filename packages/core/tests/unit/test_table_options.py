@@ -201,7 +201,7 @@ async def test_a_change_outside_of_events_outlives_an_aborted_transaction(lab, e
     async with app:
         await eventually(lambda: table["event"] == 1)
         table.on(0)["outside"] = 1
-        await app.worker._rewind()
+        await app.worker.commits.rewind()
         assert table["outside"] == 1
         await eventually(lambda: table["event"] == 1)
         await app.commit()

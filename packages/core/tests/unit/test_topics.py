@@ -197,7 +197,7 @@ async def test_topics_are_derived_with_other_names_and_options(lab):
 
 
 async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, eventually, monkeypatch):
-    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    monkeypatch.setattr("faust_core.engine.late_topics.PATTERN_S", 0.1)
     app = lab.app()
     seen = []
 
@@ -217,7 +217,7 @@ async def test_a_pattern_reads_what_matches_and_new_topics_within_seconds(lab, e
 
 
 async def test_a_pattern_waits_for_its_first_topic(lab, eventually, monkeypatch):
-    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    monkeypatch.setattr("faust_core.engine.late_topics.PATTERN_S", 0.1)
     app = lab.app()
     seen = []
 
@@ -501,7 +501,7 @@ def test_how_a_topic_shall_be_made(lab):
 
 
 async def test_two_workers_read_a_new_topic_of_a_pattern_once(lab, eventually, monkeypatch):
-    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    monkeypatch.setattr("faust_core.engine.late_topics.PATTERN_S", 0.1)
     seen = []
 
     def make(worker):
@@ -527,7 +527,7 @@ async def test_two_workers_read_a_new_topic_of_a_pattern_once(lab, eventually, m
 
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 async def test_events_of_a_new_topic_of_a_pattern_may_change_tables(lab, eventually, monkeypatch, guarantee):
-    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    monkeypatch.setattr("faust_core.engine.late_topics.PATTERN_S", 0.1)
     app = lab.app(processing_guarantee=guarantee)
     counts = app.Table("counts", default=int)
 
@@ -547,7 +547,7 @@ async def test_events_of_a_new_topic_of_a_pattern_may_change_tables(lab, eventua
 
 
 async def test_a_pattern_that_matches_nothing_yet_may_have_a_table(lab, eventually, monkeypatch):
-    monkeypatch.setattr("faust_core.engine.worker.PATTERN_S", 0.1)
+    monkeypatch.setattr("faust_core.engine.late_topics.PATTERN_S", 0.1)
     app = lab.app()
     counts = app.Table("counts", default=int)
 

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from faust_core.application import AppProtocol
 from faust_core.engine.backends import Backends
-from faust_core.engine.checked_sends import CheckedProducer
-from faust_core.engine.checkpoint import Checkpointer, StuckError
+from faust_core.engine.checkpoint import Checkpointer
+from faust_core.engine.commits import Commits
 from faust_core.engine.dead_letters import DeadLetters
 from faust_core.engine.declarations import Declarations, Identity, Signals
 from faust_core.engine.fencing import Fencing
 from faust_core.engine.fetch import Fetcher
 from faust_core.engine.global_tables import GlobalTables
 from faust_core.engine.lags import Lags
+from faust_core.engine.late_topics import LateTopics
 from faust_core.engine.local_queries import LocalQueries
 from faust_core.engine.local_state import LocalState
 from faust_core.engine.membership import Member
 from faust_core.engine.outgoing import AtLeastOnce, ExactlyOnce, Outgoing
-from faust_core.engine.patience import patiently
 from faust_core.engine.queries import Queries
 from faust_core.engine.read_ahead import ReadAhead
 from faust_core.engine.rebalance import Rebalancer
@@ -35,43 +33,26 @@ from faust_core.engine.schedule import Job, JobWatch, run_job
 from faust_core.engine.shared_state import SharedState
 from faust_core.engine.stores import Stores
 from faust_core.engine.streams import Streams
-from faust_core.engine.subscription import Subscription
-from faust_core.engine.task import Task
 from faust_core.engine.task_host import WorkerTasks
 from faust_core.engine.topics import Topics
 from faust_core.engine.watchdog import Watchdog
 from faust_core.engine.web import Web
 from faust_core.errors import (
     FencedError,
-    RecordTooLarge,
-    RetriableTransportError,
     StoreCorrupt,
-    StoreError,
     StoreLocked,
-    TopicMissing,
     TransactionAborted,
     TransactionInDoubt,
     TransportError,
 )
 from faust_core.protocols.transport import Producer, Transport
-from faust_core.table_partition import ChangeTooLarge, UnwritableChange
+from faust_core.table_partition import UnwritableChange
 
 __all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-#: How often the commit loop looks whether a checkpoint is due by count.
-TICK_S = 0.05
-#: How often it is looked for new topics that match a pattern.
-PATTERN_S = 2.0
-#: How long events wait before they are repeated, when transactions fail again and again.
-MAX_ABORT_DELAY_S = 3.0
-#: Checkpoints that fail one after the other because of a refused record, before the worker stops.
-MAX_REFUSALS = 4
-#: The same when a store fails again and again.
-MAX_STORE_DELAY_S = 10.0
 
 
 class Worker:
@@ -109,24 +90,7 @@ class Worker:
         self._jobs: dict[asyncio.Task[Any], Job] = {}
         self._job_watch = JobWatch(app.saw_error)
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="faust-store")
-        #: set once the topics that agents read have been collected; what is opened later joins them
-        self._opened = False
-        self._joined = asyncio.Event()
-        self._joining = asyncio.Lock()
-        self._committed_at = 0.0
-        #: a commit that fails is followed by what it takes to go on, before the next one
-        self._committing = asyncio.Lock()
-        #: held during a checkpoint, and while actors are cancelled and sent back: never both
-        self._resetting = asyncio.Lock()
         self._over = False
-        self._sends_checked = False
-        #: checkpoints that failed one after the other because of a refused record
-        self._refusals = 0
-        #: transactions that were aborted one after the other
-        self._aborts = 0
-        #: the same of stores that failed
-        self._store_failures = 0
-        self._recovering = False
         self.watchdog: Watchdog | None = None
         self._reporter = Reporter(lambda: app.monitor)
         self._identity = Identity.of(self.conf)
@@ -134,6 +98,8 @@ class Worker:
 
     def _build(self) -> None:
         conf, transport = self.conf, self._transport
+        #: held during a checkpoint, and while actors are cancelled and sent back: never both
+        self._gate = gate = asyncio.Lock()
         sensors, counts = self.app.sensors, self.app.counts
         self.admin = transport.admin()
         self.topics = Topics(self.admin, self._declarations, conf)
@@ -195,10 +161,10 @@ class Worker:
             self.global_tables,
             self.admin,
             membership=lambda: self.membership,
-            commit=self.commit,
-            dropped=self._dropped,
+            commit=lambda tasks: self.commits.commit(tasks),  # noqa: PLW0108  made below
+            dropped=lambda: self.commits.dropped(),  # noqa: PLW0108
             in_thread=self._in_thread,
-            gate=self._resetting,
+            gate=gate,
             fencing=fencing if conf.exactly_once else None,
         )
         self.rebalancer = Rebalancer(
@@ -254,8 +220,27 @@ class Worker:
             self.dead_letters,
             spawn=self.spawn,
             on_idle=self.checkpointer.wake,
-            on_new_topic=self._topics_changed,
-            store_failed=self.store_failed,
+            on_new_topic=lambda subscription: self.late_topics.read(subscription),  # noqa: PLW0108
+            store_failed=lambda error: self.commits.store_failed(error),  # noqa: PLW0108  made next
+        )
+        self.late_topics = LateTopics(
+            self.topics, self.fetcher, self.rebalancer, self.tasks, self.membership, spawn=self.spawn
+        )
+        self.commits = Commits(
+            self.app,
+            self.admin,
+            self.outgoing,
+            self.checkpointer,
+            self.rebalancer,
+            self.fetcher,
+            self.streams,
+            self.dead_letters,
+            self.tasks,
+            self.restorer,
+            self.membership,
+            gate=gate,
+            spawn=self.spawn,
+            stopping=self._stopping.is_set,
         )
 
     # -- life
@@ -390,8 +375,7 @@ class Worker:
         await self._transport.check()
         self.streams.start(self._declarations.agents)
         await self.streams.opened()
-        self._opened = True
-        await self._resolve_patterns()
+        await self.late_topics.begin()
         await self.topics.prepare(self.fetcher.subscriptions())
         for table in self._declarations.tables.values():
             for codec in table.codec.fetching:
@@ -403,15 +387,14 @@ class Worker:
         self.rebalancer.stable.set()
         self.spawn(self.fetcher.run(), "faust fetch")
         self.spawn(self.restorer.run(), "faust restore")
-        self.spawn(self._commit_loop(), "faust commit")
+        self.spawn(self.commits.run(), "faust commit")
         await self.global_tables.start()
         await self._signals.on_started.send(self.app)
         if self.topics.inputs:
             await self.membership.join(self.topics.inputs, self.rebalancer)
             await self.rebalancer.ready.wait()
         self.stores.patient = True
-        self._joined.set()
-        self.spawn(self._watch_patterns(), "faust topics")
+        self.spawn(self.late_topics.run(), "faust topics")
         for job in self._declarations.jobs:
             self.start_job(job)
         if self._reporter.wanted:
@@ -447,7 +430,7 @@ class Worker:
         try:
             async with asyncio.timeout(self.conf.shutdown_timeout):
                 await self.rebalancer.stop_taking_over()
-                async with self._committing, self._resetting:
+                async with self.commits.committing, self._gate:
                     await self.checkpointer.run(final=True)
                     # What agents have put into channels lasts no longer than this process.
                     await self.streams.channels_empty()
@@ -495,55 +478,6 @@ class Worker:
         await self._restore_consumer.aclose()
         await self.admin.aclose()
 
-    # -- streams
-
-    def _topics_changed(self, subscription: Subscription) -> None:
-        """A stream was opened while the worker runs: read its topic too."""
-        if not self._opened:
-            return
-        if subscription.topic.from_table or set(subscription.topic.topics) <= self.topics.inputs:
-            self.fetcher.add_late(subscription)
-        else:
-            self.spawn(self._join_again(subscription), "faust join")
-
-    async def _join_again(self, subscription: Subscription) -> None:
-        await self._joined.wait()
-        async with self._joining:
-            if set(subscription.topic.topics) <= self.topics.inputs:
-                self.fetcher.add_late(subscription)
-                return
-            await self._read_more()
-
-    async def _read_more(self) -> None:
-        """Take the topics into the subscription that streams have come to read."""
-        await self.topics.prepare(self.fetcher.subscriptions())
-        for task in list(self.rebalancer.tasks.values()):
-            await self.tasks.extend(task)
-        if self.topics.inputs:
-            await self.membership.join(self.topics.inputs, self.rebalancer)
-
-    async def _resolve_patterns(self) -> bool:
-        """Find the topics that patterns stand for; returns whether there are new ones."""
-        patterned = [sub for sub in self.fetcher.subscriptions() if sub.topic.pattern is not None]
-        if not patterned or not await self.topics.resolve(patterned):
-            return False
-        for subscription in patterned:
-            self.fetcher.subscribe(subscription)
-        return True
-
-    async def _watch_patterns(self) -> None:
-        """Read topics that come to match a pattern within seconds."""
-        while True:
-            await asyncio.sleep(PATTERN_S)
-            try:
-                async with self._joining:
-                    if await self._resolve_patterns():
-                        for subscription in self.fetcher.subscriptions():
-                            self.fetcher.add_late(subscription)
-                        await self._read_more()
-            except RetriableTransportError as exc:
-                log.warning("cannot look for new topics: %s", exc)
-
     # -- jobs
 
     def start_job(self, job: Job) -> None:
@@ -559,178 +493,6 @@ class Worker:
     def is_leader(self) -> bool:
         """Whether this worker owns the first of all tasks: one worker at a time does."""
         return self.topics.first_task in {task.id for task in self.rebalancer.running()}
-
-    # -- committing
-
-    async def _commit_loop(self) -> None:
-        conf, loop = self.conf, asyncio.get_running_loop()
-        self._committed_at = loop.time()
-        records = self.fetcher.records
-        while True:
-            await asyncio.sleep(min(TICK_S, conf.broker_commit_interval))
-            await self.rebalancer.stable.wait()
-            due = (
-                loop.time() - self._committed_at >= conf.broker_commit_interval
-                or self.fetcher.records - records >= conf.broker_commit_every
-                or self._dirty_keys() >= conf.overlay_max_keys
-                or any(table.pressing for task in self.rebalancer.running() for table in task.tables.values())
-            )
-            if due:
-                records = self.fetcher.records
-                await self.commit(None)
-            elif draining := self.checkpointer.draining:
-                await self.commit(draining)
-
-    def _dirty_keys(self) -> int:
-        tasks = self.rebalancer.running()
-        return sum(len(table.dirty) for task in tasks for table in task.tables.values()) + sum(
-            len(task.attached or ()) for task in tasks
-        )
-
-    async def commit(self, tasks: Collection[Task] | None) -> None:
-        """Take a checkpoint; on failure rewind or give up the partitions, as the guarantee demands."""
-        if tasks is None:
-            self._committed_at = asyncio.get_running_loop().time()
-        async with self._committing:
-            await self._commit(tasks)
-
-    def commit_soon(self) -> None:
-        """Have the next checkpoint taken at once, instead of after the commit interval."""
-        self._committed_at = -math.inf
-
-    async def _commit(self, tasks: Collection[Task] | None) -> None:
-        try:
-            async with self._resetting:
-                await self.checkpointer.run(tasks)
-        except (RecordTooLarge, TopicMissing) as exc:
-            self._refused(exc)
-            if isinstance(exc, ChangeTooLarge):
-                # Then the event itself fails, and its agent's policy decides.
-                exc.table.max_change_bytes = exc.max_bytes
-                exc.table.be_strict()
-            await self._rewind()
-        except (TransactionAborted, TransactionInDoubt, StuckError) as exc:
-            if isinstance(exc, TransactionAborted) and exc.refused:
-                self._refused(exc)
-            delay = min(0.1 * 2 ** min(self._aborts, 10) - 0.1, MAX_ABORT_DELAY_S)
-            log.warning("the transaction failed, what is not committed is repeated in %.1f s: %s", delay, exc)
-            self._aborts += 1
-            await self._rewind(delay, in_doubt=isinstance(exc, TransactionInDoubt))
-        except UnwritableChange as exc:
-            log.error("a change cannot be written, so what follows the last commit is repeated: %s", exc)
-            # Then the event itself fails, and its agent's policy decides.
-            exc.table.be_strict()
-            await self._rewind()
-        except (StoreLocked, StoreCorrupt) as exc:
-            self.store_failed(exc)
-        except FencedError as exc:
-            await self._fenced(exc)
-        else:
-            self._aborts = self._refusals = self._store_failures = 0
-
-    def _refused(self, error: TransportError) -> None:
-        """The broker refused a record: from now on that is found out where it is sent, so that its event fails.
-
-        Raises:
-            TransportError: `error`, where that does not help: no event has sent the record.
-        """
-        self._refusals += 1
-        self.app.counts.send_errors += 1
-        if self._refusals > MAX_REFUSALS:
-            raise error
-        if self._sends_checked:
-            return
-        self._sends_checked = True
-        log.error("a record was refused; what follows the last commit is repeated, and its event will fail: %s", error)
-        checked = CheckedProducer(self.producer, self.admin)
-        self.app.use_producer(checked)
-        producer = CheckedProducer(self.outgoing.producer, self.admin, checked)
-        self.dead_letters.send_by(producer)
-        for sender in (self.streams, self.checkpointer):
-            sender.send_by(self.app.watched(producer))
-
-    def store_failed(self, error: StoreError) -> None:
-        """Go back to the last commit, and try again; where it is lost, take the partitions anew."""
-        self.checkpointer.abandon(f"a store failed: {error}")
-        if self._recovering or self._stopping.is_set():
-            return
-        self._recovering = True
-        self.spawn(self._recover(error), "faust recover")
-
-    async def _recover(self, error: StoreError) -> None:
-        delay = min(0.5 * 2 ** min(self._store_failures, 10), MAX_STORE_DELAY_S)
-        self._store_failures += 1
-        if isinstance(error, StoreLocked | StoreCorrupt):
-            log.error("a store is lost, its partitions are given up and taken anew: %s", error)
-            await self.rebalancer.drop_all()
-            await self._rewind(delay)
-            self.membership.rejoin()
-        else:
-            log.error("a store cannot be read, what follows the last commit is repeated in %.1f s: %s", delay, error)
-            async with self._committing:
-                await self._rewind(delay)
-        self._recovering = False
-
-    async def _fenced(self, error: FencedError) -> None:
-        if self.rebalancer.rebalancing or not self.conf.exactly_once:
-            # The group has moved on in the middle of the commit; the next one is under the new generation.
-            log.warning("not committed, the group is being rebalanced: %s", error)
-            if self.conf.exactly_once:
-                await self._rewind()
-            return
-        log.error("fenced: the partitions of this worker belong to others: %s", error)
-        self.rebalancer.stop_all()
-        self.outgoing.void()
-        # Not here: a rebalance that is under way may be waiting for this very commit.
-        self.spawn(self._drop_and_rejoin(), "faust drop")
-
-    async def _drop_and_rejoin(self) -> None:
-        await self.rebalancer.drop_all()
-        self.membership.rejoin()
-
-    async def _rewind(self, delay_s: float = 0.0, *, in_doubt: bool = False) -> None:
-        """Go back to the committed offsets with the tables as they were then, and go on after `delay_s`.
-
-        Args:
-            in_doubt: the last checkpoint failed, and may be committed all the same.
-        """
-        async with self._resetting:
-            # Before the next transaction begins, or what they still send would be part of it.
-            await self.streams.cancel()
-            await self.outgoing.abort()
-            # Tasks that have come to run meanwhile have lost what they sent, too.
-            tasks = self.rebalancer.running()
-            for task in tasks:
-                task.halted = True
-                if task.attached:
-                    task.attached.clear()
-            positions = {task: await patiently(partial(self.tasks.positions, task)) for task in tasks}
-            committed = in_doubt and any(self.checkpointer.was_committed(task.committed) for task in tasks)
-            if committed:
-                log.info("the transaction in doubt was committed: its changes are read from the changelogs")
-            for task in tasks:
-                for table in task.tables.values():
-                    table.rewind(committed=committed)
-                if committed:
-                    await patiently(partial(self.restorer.restore, task))
-            await self.outgoing.go_on(committed=committed)
-            for task in tasks:
-                if not task.closed:
-                    await self.fetcher.rewind(positions[task])
-                    self.fetcher.start_closing(task)
-            await asyncio.sleep(delay_s)
-            self.streams.restart()
-        for task in tasks:
-            task.halted = task.closed
-        for subscription in self.fetcher.subscriptions():
-            subscription.wake()
-
-    async def _dropped(self) -> None:
-        """All tasks were lost; what was done since the last commit is void."""
-        if self.conf.exactly_once:
-            self.outgoing.void()  # before anything else: a commit without tasks has no offset to be fenced by
-            self.checkpointer.wake()
-            await self._rewind()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

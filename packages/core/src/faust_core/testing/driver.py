@@ -310,7 +310,7 @@ class TestDriver(Reading):
             if waits_inside_an_event(worker, self.clock, sleeping=self.conf.exactly_once):
                 break  # a checkpoint would wait for it
             commits = worker.checkpointer.commits
-            await worker.commit(None)
+            await worker.commits.commit(None)
             if worker.checkpointer.commits == commits:
                 break  # nothing was done since the last one
         self._raise()
