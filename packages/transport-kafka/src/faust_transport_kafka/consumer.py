@@ -21,7 +21,7 @@ from faust_core.records import RecordBatch, TopicPartition
 from faust_transport_kafka._errors import MISSING, OUT_OF_RANGE, RETRIABLE, all_brokers_down, refused, translate
 from faust_transport_kafka._logging import Reachability
 from faust_transport_kafka._reading import Reading, runs
-from faust_transport_kafka._watch import FetchWatch
+from faust_transport_kafka._watch import ClientWatch
 from faust_transport_kafka.batch import MessageBatch
 from faust_transport_kafka.config import ClientConfig
 
@@ -53,7 +53,7 @@ class KafkaConsumer:
         self._reach = Reachability(f"consumer {name}", config.brokers)
         self._settings = config.consumer(f"{config.context.client_id}-{name}", group_id, self._on_error)
         self._client = Client(self._settings)
-        self._watch = FetchWatch()
+        self._watch = ClientWatch()
         self._loop = asyncio.get_running_loop()
         # Of the event loop.
         self._assigned: dict[TopicPartition, Reading] = {}
@@ -211,8 +211,6 @@ class KafkaConsumer:
             return
 
         def change(these: Sequence[Reading]) -> None:
-            for reading in these:
-                self._watch.forget(reading.tp)
             positions = [Position(*reading.tp) for reading in these]
             self._client.pause(positions) if pause else self._client.resume(positions)
 
@@ -305,7 +303,6 @@ class KafkaConsumer:
         gone = [tp for tp in partitions if self._reading.pop(tp, None) is not None]
         for tp in gone:
             self._lost_place.pop(tp, None)
-            self._watch.forget(tp)
         if gone:
             self._client.incremental_unassign([Position(*tp) for tp in gone])
         self._one_topic = len({topic for topic, _ in self._reading}) <= 1
@@ -314,18 +311,18 @@ class KafkaConsumer:
         self._client.close()
 
     def _look_after(self) -> None:
-        """Go on with a new client where this one does not fetch what the broker has.
+        """Go on with a new client where this one finds no broker any more.
 
-        Seen with librdkafka 2.16 after a broker was away: partitions assigned and leaders known, but nothing came, and
-        new metadata did not help; what is wrong in there is not known.  Nothing is lost or repeated: the new client
-        begins behind what the old one has handed out.
+        librdkafka 2.16 gives up the last broker it knows where that one, starting, tells of no brokers at all; from
+        then on it has nobody to ask and stays silent for ever.  Nothing is lost or repeated: the new client begins
+        behind what the old one has handed out.
         """
-        open_ones = [r.tp for r in self._reading.values() if not r.paused and r.tp not in self._lost_place]
-        complaint = self._watch.complaint(self._client, open_ones)
-        if complaint is None:
+        topic = next((topic for topic, _ in self._reading), None)
+        if topic is None or not self._watch.is_lost(self._client, topic):
             return
-        text = "consumer %s gets %s at %s; going on with a new connection"
-        log.warning(text, self._name, complaint, self._brokers)
+        names = ", ".join(sorted(f"{topic}/{partition}" for topic, partition in self._reading)[:8])
+        text = "consumer %s gets no answer from %s; reading %s (%d partitions) with a new connection"
+        log.warning(text, self._name, self._brokers, names, len(self._reading))
         dropped, self._client = self._client, Client(self._settings)
         threading.Thread(target=dropped.close, name=f"faust-kafka-{self._name}-release", daemon=True).start()
         self._assign(list(self._reading.values()))
@@ -342,6 +339,7 @@ class KafkaConsumer:
             messages = [message for message in messages if message.error() is None]
         if messages:
             self._reach.found()
+            self._watch.came()
         batches = []
         for partition, run in runs(messages, Message.partition, single=len(self._reading) == 1):
             for topic, records in runs(run, Message.topic, single=self._one_topic):
@@ -349,7 +347,6 @@ class KafkaConsumer:
                 if reading is not None:
                     batch = MessageBatch(reading.tp, records)
                     reading.fetched = batch.next_offset
-                    self._watch.forget(reading.tp)
                     batches.append((reading, batch))
         return batches, failure
 

@@ -1,4 +1,4 @@
-"""A client library that does not fetch any more what the broker has: noticed, and read on with a new client."""
+"""A client library that finds no broker any more: noticed, and read on with a new client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition as Position
 
 from faust_core.protocols.transport import TopicSpec
 from faust_core.records import TopicPartition
@@ -19,54 +18,13 @@ from .conftest import MakeTopic, MakeTransport, unique, values
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(150)]
 
-SAID = "gets nothing of"
+SAID = "with a new connection"
 
 
 def watch_closely(monkeypatch: pytest.MonkeyPatch, patience_s: float) -> None:
     monkeypatch.setattr(_watch, "PATIENCE_S", patience_s)
     monkeypatch.setattr(_watch, "MAX_PATIENCE_S", 2 * patience_s)
     monkeypatch.setattr(_watch, "GAP_S", 10.0)  # a busy machine may stop this process for a second
-
-
-async def test_a_partition_that_is_not_fetched_any_more_is_read_on_by_a_new_client(
-    make_transport: MakeTransport,
-    make_topic: MakeTopic,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    watch_closely(monkeypatch, 1.0)
-    transport, topic = make_transport(), await make_topic(3)
-    stalled, paused, healthy = (TopicPartition(topic, p) for p in range(3))
-    producer = transport.producer()
-
-    async def write(value: bytes) -> None:
-        for tp in (stalled, paused, healthy):
-            producer.send(topic, value + b"%d" % tp.partition, None, tp.partition)
-        await producer.flush()
-
-    consumer = transport.consumer(name="test")
-    assert isinstance(consumer, KafkaConsumer)
-    await write(b"skipped")
-    await consumer.assign({stalled: 1, paused: 1, healthy: 1})
-    await write(b"before")
-    assert sorted(map(str, await values(consumer, 3))) == ["b'before0'", "b'before1'", "b'before2'"]
-    consumer.pause([paused])
-    assert await consumer.poll(max_records=10, timeout_s=0.1) == []
-
-    client = consumer._client  # behind the consumer's back the client stops to fetch
-    client.pause([Position(*stalled)])
-    await write(b"after")
-    assert sorted(map(str, await values(consumer, 2, within_s=60))) == ["b'after0'", "b'after2'"]
-    (said,) = [record.getMessage() for record in caplog.records if SAID in record.getMessage()]
-    assert f"consumer test gets nothing of {topic}/0 although" in said
-    assert consumer._client is not client
-    assert [consumer.position(tp) for tp in (stalled, paused, healthy)] == [3, 2, 3]
-
-    consumer.resume([paused])
-    await write(b"last")
-    found = await values(consumer, 4, within_s=60)
-    assert sorted(map(str, found)) == ["b'after1'", "b'last0'", "b'last1'", "b'last2'"]
-    assert await consumer.poll(max_records=10, timeout_s=0.5) == []
 
 
 async def test_what_is_not_committed_yet_or_never_is_no_alarm(
@@ -99,30 +57,6 @@ async def test_what_is_not_committed_yet_or_never_is_no_alarm(
     assert SAID not in caplog.text
     assert consumer._client is client
     await producer.abort()
-
-
-async def test_a_partition_that_grows_and_grows_without_a_record_is_read_on_by_a_new_client(
-    make_transport: MakeTransport, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch_closely(monkeypatch, 0.5)
-    transport, topic = make_transport(), await make_topic()
-    producer = transport.transactional_producer(unique("tx"))
-    consumer = transport.consumer(name="test")
-    assert isinstance(consumer, KafkaConsumer)
-    client = consumer._client
-    await consumer.assign({TopicPartition(topic, 0): 0})
-    deadline = time.monotonic() + 60
-    while consumer._client is client:
-        assert time.monotonic() < deadline, "no new client was tried"
-        await producer.begin()
-        producer.send(topic, b"aborted", None, 0)
-        await producer.flush()
-        await producer.abort()
-        assert await consumer.poll(max_records=10, timeout_s=0.6) == []
-    await producer.begin()
-    producer.send(topic, b"committed", None, 0)
-    await producer.commit({}, None)
-    assert await values(consumer, 1) == [b"committed"]
 
 
 async def test_clients_tried_while_no_broker_answers_lose_and_repeat_nothing(
