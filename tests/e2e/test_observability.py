@@ -63,6 +63,6 @@ async def test_sends_lag_and_traces_are_seen(kafka: str, unique: str) -> None:
         assert app.monitor.commit_latency
         while len(sends.completed) < 200:  # noqa: ASYNC110  reports come when they come
             await asyncio.sleep(0.01)
-    assert sends.initiated >= 200, "one that finds no room is begun again"
+    assert sends.initiated == 200, "changelog records are nobody's sends"
     assert sorted(sends.completed) == sorted([*range(100), *range(100)])
     assert traces == [PARENT] * 100

@@ -70,8 +70,8 @@ class Checkpointer:
         asking: the open questions of actors that have an item in their hands.
         """
         self._outgoing = outgoing
-        #: what changelogs and attached records are sent by
-        self._producer = outgoing.producer
+        #: what attached records are sent by, and changes of tables
+        self._producer = self._change_producer = outgoing.producer
         self._fetcher = fetcher
         self._tasks = tasks
         self._member = member
@@ -102,9 +102,9 @@ class Checkpointer:
         """An actor gave its claim back: perhaps nothing is in flight any more."""
         self._idle.set()
 
-    def send_by(self, producer: Producer) -> None:
-        """Send changes, and what is attached to events, by another producer from now on."""
-        self._producer = producer
+    def send_by(self, producer: Producer, changes: Producer) -> None:
+        """Send attached records, and table changes, by these from now on; changes are nobody's sends."""
+        self._producer, self._change_producer = producer, changes
 
     def abandon(self, reason: str) -> None:
         """Have a checkpoint that waits for items in flight end with `StuckError`: one of them will not come back."""
@@ -374,7 +374,7 @@ class Checkpointer:
                 written.append(metadata.offset + 1)
 
         topic, partition = table.changelog
-        send = self._producer.send
+        send = self._change_producer.send
         last = len(changes) - 1
         for index, (key, value) in enumerate(changes):
             on_delivery = note if index == last else None
@@ -382,7 +382,7 @@ class Checkpointer:
                 try:
                     send(topic, value, key, partition, None, None, on_delivery)
                 except BufferFull:
-                    await self._producer.drain()
+                    await self._change_producer.drain()
                 except RecordTooLarge as exc:
                     size = len(key) + len(value or b"")
                     max_bytes = size - 1 if exc.max_bytes is None else exc.max_bytes

@@ -190,8 +190,9 @@ class Commits:
         self._app.use_producer(checked)
         producer = CheckedProducer(self._outgoing.producer, self._admin, checked)
         self._dead_letters.send_by(producer)
-        for sender in (self._streams, self._checkpointer):
-            sender.send_by(self._app.watched(producer))
+        watched = self._app.watched(producer)
+        self._streams.send_by(watched)
+        self._checkpointer.send_by(watched, producer)
 
     def store_failed(self, error: StoreError) -> None:
         """Go back to the last commit, and try again; where it is lost, take the partitions anew."""

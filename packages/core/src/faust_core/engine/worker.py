@@ -187,7 +187,7 @@ class Worker:
             sensors=sensors,
             counts=counts,
         )
-        self.checkpointer.send_by(self.app.watched(self.outgoing.producer))
+        self.checkpointer.send_by(self.app.watched(self.outgoing.producer), self.outgoing.producer)
         self.queries = Queries(
             conf.id,
             LocalQueries(
